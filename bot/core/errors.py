@@ -5,8 +5,8 @@ from __future__ import annotations
 from bot.core.reasons import Reason, Why, because
 
 FAILED_OVER = (
-    "another server of Redis has taken over: nothing is granted until a worker has compared what had ended"
-    " with what this server has"
+    "another Redis server has taken over: nothing is granted until a worker has compared its data with what"
+    " had ended"
 )
 
 

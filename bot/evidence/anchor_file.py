@@ -27,8 +27,8 @@ class AnchorFile:
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or str(error)
             raise PermanentFailure(
-                f"the anchor of the audit, {self._path}, cannot be read: {why}; look at it, and move it away"
-                " only once it is clear that Redis has lost nothing"
+                f"the audit anchor {self._path} cannot be read: {why}; inspect it, and move it away only"
+                " once it is clear that Redis has lost nothing"
             ) from error
 
     def write(self, anchored: Anchored) -> None:
@@ -38,8 +38,8 @@ class AnchorFile:
                     replace_whole(self._path, [text_of(anchored)])
         except OSError as error:
             raise PermanentFailure(
-                f"the anchor of the audit, {self._path}, cannot be written: {error.strerror}; let the worker"
-                " write in its folder, or name another file under audit in access.yaml"
+                f"the audit anchor {self._path} cannot be written: {error.strerror}; let the worker write to"
+                " its folder, or name another file under audit in access.yaml"
             ) from error
 
     @contextmanager

@@ -26,8 +26,8 @@ class ArchiveFolder:
             replace_whole(path, (f"{text}\n" for text in texts))
         except OSError as error:
             raise PermanentFailure(
-                f"the archive of the audit, {path}, cannot be written: {error.strerror}; let the worker write"
-                " in its folder, or name another one under audit in access.yaml"
+                f"the audit archive {path} cannot be written: {error.strerror}; let the worker write to its"
+                " folder, or name another one under audit in access.yaml"
             ) from error
         return str(path)
 
@@ -37,5 +37,6 @@ class ArchiveFolder:
                 yield from read_export(texts)
         except (OSError, ValueError, Damaged) as error:
             raise PermanentFailure(
-                f"the archive of the audit, {name}, cannot be read back: {error}"
+                f"the audit archive {name} cannot be read back: {error}; check the folder under audit in"
+                " access.yaml"
             ) from error

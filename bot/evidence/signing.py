@@ -23,8 +23,8 @@ class SigningKey:
             private = None
         if not isinstance(private, Ed25519PrivateKey):
             raise Misconfigured(
-                "AUDIT_KEY: is not an Ed25519 private key in PEM without a password;"
-                " make one with openssl genpkey -algorithm ed25519"
+                "AUDIT_KEY: is not an Ed25519 private key in PEM without a password; make one with openssl"
+                " genpkey -algorithm ed25519"
             )
         self._private = private
         self._public = private.public_key()

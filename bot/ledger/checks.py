@@ -22,21 +22,21 @@ def objections(client: Redis) -> list[str]:
     facts, found = _look(client), []
     if facts.get("role", "master") != "master":
         found.append(
-            f"Redis takes no writes, for its role is {facts['role']}: let REDIS_URL name the primary"
+            f"Redis takes no writes, because its role is {facts['role']}: set REDIS_URL to the primary"
         )
     version = facts.get("valkey_version") or facts.get("redis_version", "")
     if version and int(version.split(".")[0]) < OLDEST:
-        found.append(f"Redis {version} is too old: Rotakey needs Redis {OLDEST}.0 or later, or Valkey")
+        found.append(f"Redis {version} is too old: use Redis {OLDEST}.0 or later, or Valkey")
     if _evicting(facts) and facts.get("maxmemory") != "0":
         found.append(
             f"maxmemory-policy is {facts['maxmemory_policy']}: when Redis is full it forgets who has access,"
-            " and nobody takes it back. Set maxmemory-policy to noeviction, and keep other programs off this"
-            " Redis"
+            " and that access is never revoked. Set maxmemory-policy to noeviction, and keep other programs"
+            " off this Redis"
         )
     if _appends(facts) is False and facts.get("save") == "":
         found.append(
-            "Redis keeps nothing on disk: after a restart it has forgotten who has access, and nobody takes"
-            " it back. Set appendonly to yes and appendfsync to always"
+            "Redis keeps nothing on disk: a restart makes it forget who has access, and that access is never"
+            " revoked. Set appendonly to yes and appendfsync to always"
         )
     return found
 
@@ -55,17 +55,17 @@ def warnings(client: Redis, copies: int = 0) -> list[str]:
     elif _appends(facts) and "appendfsync" not in facts:
         silent.append("appendfsync (should be always)")
     if silent:
-        found.append(f"Redis does not tell us its {', '.join(silent)}: see to it yourself")
+        found.append(f"Redis does not report its {', '.join(silent)}: check that yourself")
 
     found += _storage_warnings(facts)
 
     if facts.get("cluster_enabled", "0") != "0" and not follows(client):
-        found.append("Redis runs as a cluster: write REDIS_URL as redis+cluster://host:6379")
+        found.append("Redis runs as a cluster: set REDIS_URL to redis+cluster://host:6379")
     there = facts.get("connected_slaves")
     if there is not None and int(there) < copies:
         found.append(
-            f"REDIS_COPIES is {copies}, and Redis has {there} replicas: nothing is given until there are as"
-            " many"
+            f"REDIS_COPIES is {copies}, but Redis has {there} replicas: nothing is granted until there are"
+            " enough"
         )
     return found
 
@@ -80,7 +80,7 @@ def _look(client: Redis) -> Facts:
         except ResponseError:
             continue
     if found.get("loading", "0") != "0":
-        raise TemporaryFailure("Redis is still reading what it had on disk")
+        raise TemporaryFailure("Redis is still loading its data from disk")
     return found
 
 
@@ -108,7 +108,7 @@ def _storage_warnings(facts: Facts) -> Iterator[str]:
         )
     status = {facts.get("aof_last_write_status", "ok"), facts.get("rdb_last_bgsave_status", "ok")}
     if status != {"ok"}:
-        yield "Redis could not write to its disk the last time it tried: look at its log and at the disk"
+        yield "Redis could not write to its disk at the last attempt: check its log and the disk"
 
 
 def _evicting(facts: Facts) -> bool:

@@ -100,4 +100,7 @@ def _unreadable(what: str, error: ValidationError) -> str:
 
 
 def _damage(what: str, fault: str) -> str:
-    return f"{what} in the ledger cannot be read ({fault}): damaged, or of another version of Rotakey"
+    return (
+        f"{what} in the ledger cannot be read ({fault}): it is damaged, or was written by another version of"
+        " Rotakey"
+    )

@@ -34,9 +34,9 @@ LONGEST_WAIT = 2.0
 
 
 UNREADABLE = (
-    "REDIS_URL cannot be read: it looks like redis://user:password@host:6379/0, with rediss:// for TLS,"
-    " unix:///path for a socket, redis+sentinel://host,host/name or redis+cluster://host,host; what is"
-    " special in a password is written as %40 and the like, and files of certificates have to be there"
+    "REDIS_URL is not valid: write redis://user:password@host:6379/0, with rediss:// for TLS, unix:///path"
+    " for a socket, or redis+sentinel://host,host/name or redis+cluster://host,host; write special"
+    " characters in a password as %40 and the like, and check that certificate files exist"
 )
 
 
@@ -112,11 +112,11 @@ def _other_version(there: str) -> str:
     if there.isdigit() and int(there) < scripts.SCHEMA:
         return (
             f"Redis has records of an older version of Rotakey (shape {there}; this one writes"
-            f" {scripts.SCHEMA}): start a worker of this version, which moves it on"
+            f" {scripts.SCHEMA}): start a worker of this version, which upgrades them"
         )
     return (
         f"Redis has records of a newer version of Rotakey (shape {there}; this one knows {scripts.SCHEMA}):"
-        " this process reads and writes nothing any more. Stop it, and start the newer version in its place"
+        " this process no longer reads or writes anything. Stop it, and start the newer version instead"
     )
 
 
@@ -132,22 +132,21 @@ def translate_errors(
         raise
     except OutOfMemoryError as error:
         raise TemporaryFailure(
-            "Redis is full: nothing new is granted until it has more memory (maxmemory);"
-            " what has to be taken back still is"
+            "Redis is full: nothing new is granted until it has more memory (maxmemory); revoking goes on"
         ) from error
     except ReadOnlyError as error:
         raise TemporaryFailure(
-            "Redis takes no writes, for it is a replica: nothing is granted or taken back until it is the"
-            " primary, or REDIS_URL names the one that is"
+            "Redis takes no writes, because it is a replica: nothing is granted or revoked until it is the"
+            " primary, or REDIS_URL names the primary"
         ) from error
     except TryAgainError as error:
         raise TemporaryFailure(
-            "the cluster is moving this workspace to another node: nothing is granted or taken back until it"
-            " is there"
+            "the cluster is moving this workspace to another node: nothing is granted or revoked until that"
+            " is done"
         ) from error
     except AskError as error:
         raise TemporaryFailure(
-            "this Redis is one node of a cluster: write REDIS_URL as redis+cluster://host:6379"
+            "this Redis is one node of a cluster: set REDIS_URL to redis+cluster://host:6379"
         ) from error
     except RedisError as error:
         code, _, said = str(error).partition(" ")
@@ -155,8 +154,9 @@ def translate_errors(
             raise TemporaryFailure(_other_version(said)) from error
         if code == "MISPLACED":
             raise TemporaryFailure(
-                f"{said}, so something else writes into this Redis: rename that key, and keep others off it"
+                f"{said}, so something else writes to this Redis: rename that key, and keep other programs"
+                " off this Redis"
             ) from error
         lost = writing and isinstance(error, ConnectionError | TimeoutError)
         failure = Unconfirmed if lost else TemporaryFailure
-        raise failure(f"Redis does not answer as it should: {error}") from error
+        raise failure(f"the call to Redis failed: {error}") from error

@@ -41,12 +41,12 @@ class Copied:
             answer, copies = self._answer(script, *arguments, within=COPIED_WITHIN)
         if isinstance(copies, RedisError):
             return answer, NotCopied(
-                f"Redis does not say whether {self._copies} replicas have it ({copies}): nothing is given"
+                f"Redis does not say whether {self._copies} replicas have it ({copies}): nothing is granted"
             )
         if copies < self._copies:
             return answer, NotCopied(
-                f"{copies} of {self._copies} replicas of Redis have confirmed what is about to be done:"
-                " nothing is given until they do"
+                f"{copies} of {self._copies} Redis replicas have confirmed what is about to be done: nothing"
+                " is granted until they all have"
             )
         return answer, None
 

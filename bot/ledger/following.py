@@ -94,7 +94,7 @@ class Locator:
                 continue
             self._nodes = tuple(dict.fromkeys((node, *others, *self._nodes)))
             return found
-        raise ConnectionError(f"nobody knows where the primary is ({'; '.join(troubles)})")
+        raise ConnectionError(f"no node knows where the primary is ({'; '.join(troubles)})")
 
     def _client(self, node: Address) -> Redis:
         host, port = node
@@ -105,7 +105,7 @@ def by_sentinel(primary: str) -> Ask:
     def ask(client: Redis, _: Address) -> Told:
         found: Any = client.execute_command("SENTINEL GET-MASTER-ADDR-BY-NAME", primary)
         if found is None:
-            raise ResponseError(f"it knows no primary of the name {primary}")
+            raise ResponseError(f"it does not know a primary named {primary}")
         return (str(found[0]), int(found[1])), ()
 
     return ask
@@ -167,7 +167,7 @@ class Following(Connection):
             return
         if role != "master":
             self._locator.forget()
-            raise self._gone_error("it is not a primary, though the sentinels say so")
+            raise self._gone_error("it is not a primary, although the sentinels say so")
 
     def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         if self._asking:
@@ -189,7 +189,7 @@ class Following(Connection):
             raise self._gone_error("the slot is at another node") from error
         except ReadOnlyError as error:
             self._locator.forget()
-            raise self._gone_error("what was the primary takes no writes any more") from error
+            raise self._gone_error("it was the primary, and no longer takes writes") from error
         except (ConnectionError, TimeoutError, ClusterDownError):
             self._locator.forget()
             raise

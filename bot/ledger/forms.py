@@ -34,21 +34,21 @@ class Form:
 def taken_apart(url: str) -> Form:
     """Split a URL into its parts. Raise ValueError, with a text that may hold a part of the password."""
     if not FORM.match(url):
-        raise ValueError("no such form")
+        raise ValueError("not one of the forms of a Redis URL")
 
     # If a password has #, / or ? unescaped, what is before them would be taken for a host, shown in every
     # message and looked up, or no host would be named at all.
     parts = urlsplit(url)
     path_fits = parts.scheme not in ("redis", "rediss") or re.fullmatch(r"/?[0-9]{0,5}/?", parts.path)
     if "#" in url or "@" in parts.path + parts.query or not path_fits:
-        raise ValueError("a password with signs in it that end the part before the host")
+        raise ValueError("a password with unescaped special characters")
 
     scheme, _, rest = url.partition("://")
     scheme, _, how = scheme.partition("+")
     form = _several(scheme, how, rest) if how else Form(how="", settings=parse_url(url))
     for name in FILES:
         if name in form.settings and not Path(form.settings[name]).is_file():
-            raise ValueError(f"{name} is not a file")
+            raise ValueError(f"{name} does not name a file")
     return form
 
 
@@ -67,7 +67,7 @@ def _several(scheme: str, how: str, rest: str) -> Form:
     path = [unquote(each) for each in parts.path.strip("/").split("/")]
     if how == "cluster":
         if path != [""]:
-            raise ValueError("a cluster has no numbered databases here")
+            raise ValueError("a cluster has no numbered databases")
         return Form(how=how, settings=settings, nodes=tuple(nodes), asking=asking)
     for name in ("username", "password"):
         asking.pop(name, None)
@@ -76,6 +76,6 @@ def _several(scheme: str, how: str, rest: str) -> Form:
             del asking[f"sentinel_{name}"]
     primary, *db = path
     if not primary or len(db) > 1:
-        raise ValueError("the name that the sentinels know the primary by is missing")
+        raise ValueError("the primary's name at the sentinels is missing")
     settings |= {"db": int(db[0])} if db else {}
     return Form(how=how, settings=settings, nodes=tuple(nodes), asking=asking, primary=primary)

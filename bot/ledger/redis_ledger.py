@@ -95,7 +95,7 @@ class RedisLedger:
         for fault in dict.fromkeys(fault for *_, faults in found for fault in faults):
             if fault not in self._told:
                 self._told.add(fault)
-                log.critical("something else stands where a record of ours belongs", error=fault)
+                log.critical("foreign key in place of a record", error=fault)
 
         # what cannot be read stays as it is, for ever, and what rested on it is looked at again
         new = [each for _, unreadable in read for each in unreadable if each not in self._told]
@@ -103,9 +103,7 @@ class RedisLedger:
             rows = [(plans.name(each.key), str(each.version), each.error) for each in new]
             self._run(self._aside, Grant.kind, *(part for row in rows for part in row))
         for each in new:
-            log.critical(
-                "a record cannot be read and is set aside", key=plans.name(each.key), error=each.error
-            )
+            log.critical("record unreadable and set aside", key=plans.name(each.key), error=each.error)
         self._told.update(new)
         return tuple(snapshot for snapshot, _ in read)
 
@@ -238,17 +236,16 @@ class RedisLedger:
                 raise FailedOver(
                     FAILED_OVER
                     if said
-                    else "Redis does not say which server it is: nothing is granted until its user may INFO"
+                    else "Redis does not say which server it is: nothing is granted until its user may run"
+                    " INFO"
                 )
             if outcome == "unlogged":
                 raise TemporaryFailure(
-                    f"the audit cannot be written ({said}): nothing new is granted until it can be; what has"
-                    " to be taken back still is"
+                    f"the audit cannot be written ({said}): nothing new is granted until it can; revoking"
+                    " goes on"
                 )
             if outcome == "done" and said:
-                log.critical(
-                    "the audit cannot be written; what was taken back is kept until it can be", error=said
-                )
+                log.critical("audit not written", error=said)
             if too_few and outcome in ("done", "again"):
                 raise too_few
         return [

@@ -53,7 +53,7 @@ def end_outdated(ledger: Ledger, catalog: Catalog, grant: str) -> Outdated | Non
         snap = ledger.read({POLICY, *_keys(first, catalog)})
         force = snap.find(PolicyInForce)
         if force is None or force.version != catalog.version:
-            raise PermanentFailure("another policy has come into force meanwhile: apply yours again")
+            raise PermanentFailure("another policy came into force meanwhile: apply yours again")
         found = snap.find(Grant, grant)
         outdated = _outdated_grant(found, snap, catalog) if found else None
         if outdated:

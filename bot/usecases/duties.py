@@ -62,16 +62,20 @@ KINDS: Mapping[str, Kind] = {
     "workspace": Kind(
         waits_for=WaitsFor.SLACK, name="reading from Slack which workspace this is", pause=HOME_EVERY
     ),
-    "alarm": Kind(waits_for=WaitsFor.ALARMS, name="telling that grant {} is overdue", pause=TELL_EVERY),
+    "alarm": Kind(waits_for=WaitsFor.ALARMS, name="reporting that grant {} is overdue", pause=TELL_EVERY),
     "ask": Kind(waits_for=WaitsFor.REDIS, name="deciding the request {}"),
     "shift": Kind(waits_for=WaitsFor.REDIS, name="following the shifts of {}", pause=FAILED_PAUSE),
     "seal": Kind(waits_for=WaitsFor.REDIS, name="sealing the audit", pause=FAILED_PAUSE),
-    "keep": Kind(waits_for=WaitsFor.REDIS, name="dropping what is older than it is kept", pause=KEEP_EVERY),
+    "keep": Kind(
+        waits_for=WaitsFor.REDIS,
+        name="dropping audit entries and grants that are past their keep",
+        pause=KEEP_EVERY,
+    ),
     "former": Kind(
-        waits_for=WaitsFor.REDIS, name="forgetting targets that hold nothing any more", pause=FORMER_EVERY
+        waits_for=WaitsFor.REDIS, name="dropping former targets where nothing is held", pause=FORMER_EVERY
     ),
     "owed": Kind(
-        waits_for=WaitsFor.REDIS, name="looking for what is not due and should be", pause=OWED_EVERY
+        waits_for=WaitsFor.REDIS, name="looking for jobs that should be due and are not", pause=OWED_EVERY
     ),
 }
 

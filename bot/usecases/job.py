@@ -63,5 +63,5 @@ class Job:
         """Return the deadline of one call that must not come after somebody else's. Raises Conflict if
         somebody else may have the claim by now."""
         if self.fence.is_over:
-            raise Conflict("the claim may be somebody else's by now")
+            raise Conflict("the claim may have passed to another worker")
         return self.call()

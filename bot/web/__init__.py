@@ -21,7 +21,7 @@ Ready = Callable[[], str | None]
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 _SIGNED = ("X-Slack-Signature", "X-Slack-Request-Timestamp")
 """The only headers that Bolt is given. It obeys others that nobody has signed."""
-_answered = Histogram("rotakey_slack_answer_seconds", "Time to answer a request of Slack's", ["status"])
+_answered = Histogram("rotakey_slack_answer_seconds", "Seconds to answer a request from Slack", ["status"])
 
 
 def create(bolt_app: App | None, ready: Ready, gauges: Collector | None = None) -> Flask:
@@ -76,7 +76,7 @@ def _read_request() -> BoltRequest | Response:
     """Return the request for Bolt, which checks the signature, or the answer that rejects it before that."""
     unsigned = [name for name in _SIGNED if name not in request.headers]
     if unsigned:
-        return _turned_away(f"{unsigned[0]} is missing: only what Slack has signed is taken", 401)
+        return _turned_away(f"{unsigned[0]} is missing: only requests signed by Slack are accepted", 401)
     if not _TIMESTAMP.fullmatch(request.headers.get("X-Slack-Request-Timestamp", "")):
         return _turned_away("X-Slack-Request-Timestamp is not a number")
     try:

@@ -51,7 +51,7 @@ def stuck(last_round: float) -> str | None:
     seconds = time.monotonic() - last_round
     if seconds <= STUCK_AFTER:
         return None
-    return f"the worker's loop has not come round for {seconds:.0f} s: restart this process"
+    return f"the worker's loop has not run for {seconds:.0f} s: restart this process"
 
 
 class WatchedLedger(Ledger, Inspection, AuditTrail, Protocol):
@@ -66,17 +66,19 @@ class Gauges(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         condition = self._condition()
-        yield GaugeMetricFamily("rotakey_ledger_up", "Redis answers this process", condition is not None)
+        yield GaugeMetricFamily(
+            "rotakey_ledger_up", "1 while Redis answers this process", condition is not None
+        )
         for name, (told, value) in GAUGES.items():
             yield GaugeMetricFamily(name, told, value(condition) if condition else math.nan)
         books = self.ledger if condition else None  # a Redis that is away is waited for once
         yield self._strays(books)
         told = "1 while Slack says that the app was uninstalled or the bot's token was revoked"
         yield GaugeMetricFamily("rotakey_slack_lost", told, self._loss_value(books))
-        told = "Messages that Slack refused for an hour, after which they were given up"
+        told = "Messages given up because Slack refused them for an hour"
         yield GaugeMetricFamily("rotakey_messages_given_up", told, self._given_up(books))
         yield self._doubt_gauge(books)
-        told = "How long the oldest entry of the audit that is not sealed waits"
+        told = "Age of the oldest audit entry that is not sealed"
         yield GaugeMetricFamily("rotakey_audit_unsealed_seconds", told, self._seconds_unsealed(books))
 
     def _seconds_unsealed(self, books: Ledger | None) -> float:
@@ -100,7 +102,7 @@ class Gauges(Collector):
         return math.nan if books is None else float(found.count if found else 0)
 
     def _strays(self, books: Ledger | None) -> GaugeMetricFamily:
-        told = "Holds of ours that no grant accounts for and nobody decided to leave, by target"
+        told = "Strays that nobody decided to leave, by target"
         family = GaugeMetricFamily("rotakey_strays", told, labels=["target"])
         try:
             counted = count_strays(books) if books else {}
@@ -134,29 +136,29 @@ def _seconds_since(moment: datetime | None, now: datetime, *, never: float) -> f
 
 GAUGES: Mapping[str, tuple[str, Callable[[Condition], float]]] = {
     "rotakey_overdue": (
-        "Grants that should be gone and could not be revoked yet",
+        "Grants whose access should be gone and could not be revoked yet",
         lambda it: it.overdue,
     ),
     "rotakey_worker_heartbeat_age_seconds": (
-        "Since any worker last asked for work; +Inf if none ever did",
+        "Time since any worker last asked for work; +Inf if none ever did",
         lambda it: _seconds_since(it.beat, it.now, never=math.inf),
     ),
     "rotakey_oldest_due_seconds": (
-        "How long the oldest due thing that nobody has claimed waits",
+        "Time that the oldest unclaimed due job has waited",
         lambda it: _seconds_since(it.oldest, it.now, never=0.0),
     ),
-    "rotakey_owed": ("Things owed, now or later", lambda it: it.owed),
+    "rotakey_owed": ("Jobs pending, due now or later", lambda it: it.owed),
     "rotakey_failing": (
-        "Owed things that failed three times in a row or more; counted to a hundred",
+        "Jobs that failed three times in a row or more, counted up to a hundred",
         lambda it: len(it.failing),
     ),
     "rotakey_set_aside": (
-        "Records that could not be read; counted to a hundred",
+        "Records that could not be read, counted up to a hundred",
         lambda it: len(it.set_aside),
     ),
     "rotakey_audit_unwritten": (
-        "Audit entries of what was taken back while the audit could not be written",
+        "Audit entries of revocations made while the audit could not be written",
         lambda it: it.unlogged,
     ),
-    "rotakey_open_grants": ("Grants from asking to gone", lambda it: it.open),
+    "rotakey_open_grants": ("Grants from request to gone", lambda it: it.open),
 }

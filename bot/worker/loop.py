@@ -70,10 +70,10 @@ NOBODYS_FAULT = ("conflict", "handed back")
 WITHIN = (REDIS, ALARMS)
 """The names of those that wait for nothing outside."""
 
-JOBS = Metric("rotakey_turns_total", "Due things done, by kind and outcome", ["kind", "outcome"])
-LAG = Histogram("rotakey_due_lag_seconds", "From when a thing was owed to when it was begun", ["kind"])
-RUNNING = Gauge("rotakey_running", "Due things being done now")
-STUCK = Gauge("rotakey_stuck", "Threads in a call that did not come back by its deadline")
+JOBS = Metric("rotakey_turns_total", "Jobs done, by kind and outcome", ["kind", "outcome"])
+LAG = Histogram("rotakey_due_lag_seconds", "Seconds from when a job was due to when it started", ["kind"])
+RUNNING = Gauge("rotakey_running", "Jobs running now")
+STUCK = Gauge("rotakey_stuck", "Threads in a call that did not return by its deadline")
 
 Duty = Callable[[Job], None]
 
@@ -209,7 +209,7 @@ class Worker:
         with self._lock:
             left = [task.jobs[0].claim.member for task in self._tasks]
         if left:
-            log.critical("calls did not return, and are abandoned", members=sorted(left))
+            log.critical("calls abandoned", members=sorted(left))
         self._catch_up()
 
     def _round(self) -> float:
@@ -219,9 +219,10 @@ class Worker:
             stuck = {task for task in self._tasks if task.stuck}
         for task in stuck - self._stuck:
             log.critical(
-                "a call has not returned by its deadline: restart this process",
+                "call stuck past its deadline",
                 member=task.jobs[0].claim.member,
                 waits_for=task.awaits,
+                to_do="restart this process",
             )
         self._stuck = stuck
         STUCK.set(len(stuck))
@@ -232,7 +233,7 @@ class Worker:
                 self._on_thread(self._catch_up)
             return min(pause, self._start_others())
         except TemporaryFailure as failure:
-            log.warning("redis is away", error=str(failure))
+            log.warning("redis unreachable", error=str(failure))
             return REDIS_AWAY_PAUSE
 
     # ---------------------------------------------------------------------------------- who gets a thread
@@ -244,7 +245,7 @@ class Worker:
             try:
                 world.demand()
             except Misconfigured as mistake:
-                log.critical("this worker uses more threads than it was told to", mistakes=str(mistake))
+                log.critical("more threads than WORKER_THREADS", mistakes=str(mistake))
         with self._lock:
             tasks = list(self._tasks)
             own = {**self._met, **world.own}
@@ -378,7 +379,7 @@ class Worker:
         try:
             threading.Thread(target=what, args=arguments, name="job", daemon=True).start()
         except RuntimeError:  # no thread available: its claim runs out, and another worker takes it
-            log.exception("could not begin")
+            log.exception("job not started")
             return False
         return True
 
@@ -411,7 +412,7 @@ class Worker:
         try:
             left = way.do(jobs, hurry=self._in_flood)
         except TemporaryFailure as failure:
-            log.warning("will be tried again", member=jobs[0].claim.member, error=str(failure))
+            log.warning("job to be retried", member=jobs[0].claim.member, error=str(failure))
             JOBS.labels(kind, "temporary").inc(len(jobs))
             self._give_back(jobs, failed=True)
             return ()
@@ -429,18 +430,18 @@ class Worker:
             return self._later(claim, timedelta(), "handed back")
         duty = self.duties.get(claim.kind)
         if duty is None:
-            log.error("nobody knows how to do this", member=claim.member)
+            log.error("unknown kind of job", member=claim.member)
             return self._later(claim, UNKNOWN_PAUSE, "unknown")
         try:
             duty(job)
         except Conflict:
             return self._later(claim, timedelta(), "conflict")
         except TemporaryFailure as failure:
-            log.warning("will be tried again", member=claim.member, error=str(failure))
+            log.warning("job to be retried", member=claim.member, error=str(failure))
             asked_for = timedelta(seconds=min(failure.retry_after or 0, LONGEST_PAUSE))
             return self._later(claim, max(asked_for, _pause(claim)), "temporary")
         except PermanentFailure as failure:
-            log.warning("somebody must look at this", member=claim.member, error=str(failure))
+            log.warning("job needs attention", member=claim.member, error=str(failure))
             return self._later(claim, _pause(claim), "permanent")
         except Exception:  # the loop must live through whatever a duty meets
             log.exception("unforeseen", member=claim.member)
@@ -470,7 +471,7 @@ class Worker:
         else:
             lost = [each.claim for each, how in zip(done, written, strict=True) if isinstance(how, Conflict)]
         for claim in lost:
-            log.info("left to the next who claims it", member=claim.member)
+            log.info("claim lost", member=claim.member)
 
     def _listen(self) -> None:
         """Wake the loop when something new is due."""
@@ -493,7 +494,7 @@ class Worker:
             try:
                 kept = self.queue.renew([job.claim for job in jobs])
             except TemporaryFailure as failure:
-                log.warning("claims were not renewed", error=str(failure))
+                log.warning("claims not renewed", error=str(failure))
                 continue
             for job in jobs:
                 if job.claim.member in kept:

@@ -95,7 +95,7 @@ class Watchdog:
             event = "redis failed over" if seen.failover else "redis came back older"
             log.critical(event, had=seen.anchored, found=seen.found)
         elif seen:
-            log.critical("cannot compare redis with what it was", error=seen)
+            log.critical("redis not compared with the anchor", error=seen)
 
     def put_in_force(self) -> None:
         """Put this worker's policy in force. If that cannot be written, the next round tries again; revoking
@@ -106,7 +106,7 @@ class Watchdog:
         except TemporaryFailure as failure:
             late = str(failure)
         if late and late != self._late:
-            log.critical("this worker's policy cannot be put in force yet", error=late)
+            log.critical("own policy not in force yet", error=late)
         self._late = late
 
     def go_round(self) -> None:

@@ -158,8 +158,8 @@ def test_what_somebody_took_out_of_redis_is_found(auditor: Auditor, story: Story
     proved = auditor.runs("verify")
     assert proved.exit_code == 1
     assert [line for line in proved.output.splitlines() if line.startswith("WRONG")] == [
-        f"WRONG: seal 1 does not fit what it seals: 1 of {one_seal(story)} entries missing, the first behind"
-        f" {one.name}",
+        f"WRONG: seal 1 does not match what it seals: 1 of {one_seal(story)} entries missing, the first"
+        f" after {one.name}",
         "WRONG: seal 2 is missing before seal 3",
     ]
 
@@ -184,15 +184,15 @@ def one_seal(story: Story) -> int:
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        (lambda it: it[:-1], "the file is cut short: its last line is missing"),
-        (lambda it: [*it[:3], *it[4:]], "lines were added or taken away: there were "),
-        (lambda it: [*it, it[1]], "something stands behind the end"),
+        (lambda it: it[:-1], "the file is truncated: its last line is missing"),
+        (lambda it: [*it[:3], *it[4:]], "lines were added or removed: there were "),
+        (lambda it: [*it, it[1]], "comes after the end"),
         (lambda it: it[1:], "line 1: this is not an audit export that this version of Rotakey can read"),
-        (lambda it: [it[0], "nonsense", *it[1:]], "line 2: is not JSON"),
-        (lambda it: [it[0], "[]", *it[1:]], "line 2: is nothing that an export has in it"),
+        (lambda it: [it[0], "nonsense", *it[1:]], "line 2: is not valid JSON"),
+        (lambda it: [it[0], "[]", *it[1:]], "line 2: does not belong in an export"),
         (lambda it: [it[0], '{"mood": 1}', *it[1:]], "line 2: is neither an entry nor a seal"),
         (lambda it: [it[0], '{"entry": "1-0", "at": "now", "text": ""}', *it[1:]], "line 2: "),
-        (lambda it: [], "the file is cut short: its last line is missing"),
+        (lambda it: [], "the file is truncated: its last line is missing"),
     ],
 )
 def test_a_file_that_is_not_whole_is_found_wrong(
@@ -219,7 +219,7 @@ def test_a_tail_that_was_cut_off_is_missed_by_who_kept_the_line_or_the_file(
     for anchor in (kept.short, kept.head, file):
         proved = auditor.runs("verify", auditor.folder / "audit.jsonl", "--anchor", anchor)
         assert proved.exit_code == 1
-        assert "is not in it: it was cut off or put back to an older state" in proved.output
+        assert "is missing: the audit was truncated or restored to an older state" in proved.output
 
 
 def test_a_restore_is_found_until_it_is_accepted(auditor: Auditor, story: Story) -> None:
@@ -290,7 +290,7 @@ def test_it_goes_as_its_page_says(auditor: Auditor, monkeypatch: pytest.MonkeyPa
     [
         ('{"entry": "1772442000000-0", "at": "2026-03-02T09:00:00Z", "text": "\\ud800"}', "line 2: "),
         ('{"entry": "1-0", "at": "0001-01-01T00:00:00+23:00", "text": ""}', "is not a date"),
-        ("[" * 200_000, "line 2: is not JSON"),
+        ("[" * 200_000, "line 2: is not valid JSON"),
         (json.dumps({"seal": 1, "text": "[" * 200_000}), "WRONG: seal 1 cannot be read: "),
         (
             json.dumps(
@@ -329,8 +329,8 @@ def added(path: Path, at: str, text: str) -> None:
     ("at", "said"),
     [
         ("2026-03-02T09:01:03+00:00", "is older than seal"),
-        ("2026-03-02T12:00:00+00:00", "not sealed, though that takes seconds while a worker runs: nothing"),
-        ("2099-01-01T00:00:00+00:00", "not sealed, and the newest is of the future: nothing proves them"),
+        ("2026-03-02T12:00:00+00:00", "not sealed, although a running worker seals within seconds: nothing"),
+        ("2099-01-01T00:00:00+00:00", "not sealed, and the newest is from the future: nothing proves them"),
     ],
 )
 def test_an_entry_of_any_date_that_nobody_sealed_is_not_good(
@@ -354,7 +354,7 @@ def test_what_was_written_just_now_is_good_and_said_to_be_unproved(auditor: Audi
     for where in ((), (auditor.export(),)):
         proved = auditor.runs("verify", *where)
         assert proved.exit_code == 0, proved.output
-        assert "not sealed yet: nothing proves them so far\n" in proved.output
+        assert "not sealed yet: so far, nothing proves them\n" in proved.output
 
 
 def test_an_entry_that_contradicts_its_name_is_not_good(auditor: Auditor, story: Story) -> None:
@@ -366,7 +366,7 @@ def test_an_entry_that_contradicts_its_name_is_not_good(auditor: Auditor, story:
     path.write_text("".join(f"{each}\n" for each in (*lines, json.dumps(forged), end)))
     proved = auditor.runs("verify", path)
     assert proved.exit_code == 1
-    assert "says 2026-03-02T10:00:00.000Z, and its name says " in proved.output
+    assert "says 2026-03-02T10:00:00.000Z, but its name says " in proved.output
 
 
 def test_an_entry_of_the_year_318857_stops_no_sealing(server: Valkey) -> None:
@@ -442,7 +442,7 @@ def test_a_part_alone_is_good_and_says_what_is_not_in_it(auditor: Auditor, parts
     for names in (["late"], ["last", "late"]):
         proved = auditor.runs("verify", *(parts[each] for each in names))
         assert proved.exit_code == 0, proved.output
-        assert "note: seals 1 to 2 are missing before seal 3: it was exported without them\n" in proved.output
+        assert "note: seals 1 to 2 are missing before seal 3: the export left them out\n" in proved.output
 
 
 def test_a_part_that_was_cut_at_its_beginning_is_not_good(auditor: Auditor, parts: dict[str, Path]) -> None:
@@ -462,7 +462,7 @@ def test_parts_that_contradict_each_other_are_found(auditor: Auditor, parts: dic
     parts["middle"].write_text(forged)
     proved = auditor.runs("verify", parts["whole"], parts["middle"])
     assert proved.exit_code == 1
-    assert "is in several files, and is not the same in them" in proved.output
+    assert "differs between files" in proved.output
 
 
 def test_an_entry_that_one_part_has_without_a_seal_must_have_one_in_another(
@@ -471,7 +471,7 @@ def test_an_entry_that_one_part_has_without_a_seal_must_have_one_in_another(
     added(parts["early"], "2026-03-02T09:00:01+00:00", json.dumps({"what": "approved", "grant": "G1"}))
     proved = auditor.runs("verify", parts["early"], parts["late"])
     assert proved.exit_code == 1
-    assert "is in one file without a seal, and in no other with one" in proved.output
+    assert "is unsealed in one file, and sealed in no other" in proved.output
 
 
 def test_what_was_not_sealed_in_one_export_is_proved_by_a_later_one(auditor: Auditor, story: Story) -> None:
@@ -537,7 +537,7 @@ def test_a_redis_that_does_not_answer_is_not_called_wrong(auditor: Auditor, comm
     auditor.environ["REDIS_URL"] = f"unix://{auditor.folder}/nobody"
     told = auditor.runs(*command.split())
     assert told.exit_code == 2
-    assert "Redis does not answer as it should" in told.output
+    assert "the call to Redis failed" in told.output
     auditor.environ["REDIS_URL"] = ""
     assert auditor.runs(*command.split()).exit_code == 2
 

@@ -71,7 +71,7 @@ def test_what_ended_while_all_workers_were_dead_is_taken_back(story: Story) -> N
     grant = begun(story)
     story.memory.advance(3 * 24 * HOUR)
     assert story.has(ADA)
-    assert swept(story) == [(ADAS, "taken back")]
+    assert swept(story) == [(ADAS, "revoked")]
     assert not story.has(ADA)
     assert story.grant(grant).state is State.ENDED
     assert story.history(grant)[-3:] == ["ending", "taken", "ended"]
@@ -81,7 +81,7 @@ def test_also_where_the_due_set_was_lost(story: Story) -> None:
     grant = begun(story)
     story.memory.advance(HOUR)
     due_set_lost(story)
-    assert swept(story) == [(ADAS, "taken back")]
+    assert swept(story) == [(ADAS, "revoked")]
     assert (story.has(ADA), story.grant(grant).state) == (False, State.ENDED)
 
 
@@ -92,7 +92,7 @@ def test_also_where_the_grants_were_lost(story: Story) -> None:
     drop = (Lease(grant=grant, how=LeaseMove.DROP),)
     story.memory.commit(Change(put={Key.of(Grant, grant): None}, index=index, leases=drop))
     due_set_lost(story)
-    assert swept(story) == [(ADAS, "taken back")]
+    assert swept(story) == [(ADAS, "revoked")]
     assert not story.has(ADA)
 
 
@@ -100,7 +100,7 @@ def test_what_was_given_back_and_never_taken(story: Story) -> None:
     grant = begun(story)
     story.give_back(ADA)
     due_set_lost(story)
-    assert swept(story) == [(ADAS, "taken back")]
+    assert swept(story) == [(ADAS, "revoked")]
     assert story.grant(grant).state is State.ENDED
 
 
@@ -112,14 +112,14 @@ def test_a_worker_died_while_it_gave_what_has_ended_since(story: Story) -> None:
     story.target.grant(hold, (receipt,), None, Deadline.after(5))
     story.memory.commit(Change(put={Key.of(HoldRecord, hold.key): record}))
     story.memory.advance(HOUR)
-    assert swept(story) == [(ADAS, "taken back")]
+    assert swept(story) == [(ADAS, "revoked")]
     assert not story.has(ADA)
 
 
 def test_what_was_never_given_is_only_closed(story: Story) -> None:
     grant = story.ask(ADA, length="1h").standing.grant.id
     story.memory.advance(HOUR)
-    assert swept(story) == [(ADAS, "never given")]
+    assert swept(story) == [(ADAS, "never granted")]
     assert (story.target.count("revoke"), story.grant(grant).state) == (0, State.ENDED)
 
 
@@ -127,7 +127,7 @@ def test_what_somebody_had_before_is_left_to_them(story: Story) -> None:
     story.target.give_by_hand("ada@example.com", ROLE)
     begun(story)
     story.memory.advance(HOUR)
-    assert swept(story) == [(ADAS, "left to whom had it before")]
+    assert swept(story) == [(ADAS, "left, because the person had it before")]
     assert story.has(ADA)
 
 
@@ -135,7 +135,7 @@ def test_what_somebody_gave_meanwhile_is_named(story: Story) -> None:
     begun(story)
     story.target.give_by_hand("ada@example.com", ROLE)
     story.memory.advance(HOUR)
-    assert swept(story) == [(ADAS, "taken back, but they still have it from administrator")]
+    assert swept(story) == [(ADAS, "revoked, but they still have it from administrator")]
 
 
 def test_many_end_the_oldest_is_told_first(story: Story) -> None:
@@ -154,7 +154,7 @@ def test_what_a_worker_died_at_and_was_then_lost_is_taken_back(story: Story) -> 
     assert story.claim("hold")
     due_set_lost(story)
     story.memory.claim_seconds = 0  # nobody waits for it to lapse: this clock stands still
-    assert swept(story) == [(ADAS, "taken back")]
+    assert swept(story) == [(ADAS, "revoked")]
     assert not story.has(ADA)
 
 
@@ -190,7 +190,7 @@ def test_who_is_approved_anew_just_then_keeps_it(story: Story) -> None:
     original = story.memory.claim_these
     story.memory.claim_these = ask_again  # type: ignore[assignment]
     gives = story.target.count("grant")
-    assert swept(story) == [(ADAS, "has a new reason")]
+    assert swept(story) == [(ADAS, "in use by a live grant again")]
     assert story.target.count("grant") == gives
     assert story.has(ADA)
     story.run_due()
@@ -222,7 +222,7 @@ def test_what_cannot_be_taken_is_left_with_the_reason_and_tried_at_once_next_tim
     story.run_due("alarm", "alert")
     assert len(story.messenger.alerts_in(SECURITY)) == 1, "a worker that comes back tells it"
     del story.target.failing["revoke"]
-    assert swept(story) == [(ADAS, "taken back")]
+    assert swept(story) == [(ADAS, "revoked")]
 
 
 def stopped_at(story: Story, verb: str) -> list[tuple[str, str]]:
@@ -244,7 +244,7 @@ def test_a_target_that_cannot_be_used_here_stops_no_other_and_is_not_blamed() ->
     due_set_lost(story)
     assert dict(swept(story)) == {
         ADAS: "there is no target orders-db",
-        "stock_rw on stock-db for ada@example.com": "taken back",
+        "stock_rw on stock-db for ada@example.com": "revoked",
     }
     assert (stock.accounts("stock_rw"), story.grant(grant).trouble) == (set(), None)
     story.targets["orders-db"] = barred
@@ -284,7 +284,7 @@ def test_where_there_is_no_time_nothing_is_begun(story: Story) -> None:
     begun(story)
     story.memory.advance(HOUR)
     (left,) = Sweep(story.memory, story.find_target, Deadline.after(0)).run()
-    assert (left.still_there, left.trouble) == (True, "nobody has come to it yet")
+    assert (left.still_there, left.trouble) == (True, "not attempted yet")
     assert (story.target.count("revoke"), story.has(ADA)) == (0, True)
 
 
@@ -298,7 +298,7 @@ def test_what_cannot_be_read_is_told_and_stops_nothing(story: Story) -> None:
     story.memory._documents[key] = (version, "{")
     story.memory.advance(HOUR)
     sweep = Sweep(story.memory, story.find_target, Deadline.after(30))
-    assert {each.how for each in sweep.run()} == {"taken back"}
+    assert {each.how for each in sweep.run()} == {"revoked"}
     assert sweep.unreadable == (key,)
     assert story.target.accounts("orders_rw") == set()
 
@@ -313,9 +313,7 @@ def test_a_sweep_writes_down_that_it_was_here_and_what_it_did(story: Story) -> N
     assert last(story) == Swept(at=story.now, left=0)
     story.memory.advance(HOUR)
     swept(story)
-    assert sweeps(story) == [
-        ("rotakey sweep", {"done": [f"{ADAS}: taken back"], "left": [], "counts": [1, 0]})
-    ]
+    assert sweeps(story) == [("rotakey sweep", {"done": [f"{ADAS}: revoked"], "left": [], "counts": [1, 0]})]
     assert last(story) == Swept(at=story.now, left=0)
 
 
@@ -368,7 +366,7 @@ def test_beside_a_live_worker_each_is_taken_once(client: Redis) -> None:
         other.stop()
         thread.join()
     assert len(found) == MANY
-    assert {each.how for each in found} <= {"taken back", "seen to by a worker"}
+    assert {each.how for each in found} <= {"revoked", "handled by a worker"}
     assert target.access == {}
     assert (
         len({call.account for call in target.calls if call.verb == "revoke"})

@@ -49,7 +49,7 @@ def test_what_ended_while_no_worker_ran_is_taken_also_where_the_due_set_is_lost(
         assert f"STILL THERE {HOLD}" in blind.said
         once = Swept(rig, "--once")
         assert (once.code, once.complained) == (0, "")
-        assert once.said.startswith(f"taken back: {HOLD}, ")
+        assert once.said.startswith(f"revoked: {HOLD}, ")
         assert rig.members("orders_rw") == set()
     finally:
         rig.sandbox.redis.zadd(DUE, dict(owed))

@@ -79,7 +79,7 @@ def test_what_is_no_anchor_is_neither_taken_for_one_nor_overwritten(text: str, t
     path = tmp_path / "anchor"
     path.write_text(text)
     for attempt in (AnchorFile(path).read, lambda: AnchorFile(path).write(ANCHORED)):
-        with pytest.raises(PermanentFailure, match="it is not the anchor of an audit; look at it"):
+        with pytest.raises(PermanentFailure, match="it is not a valid audit anchor; inspect it"):
             attempt()
     assert path.read_text() == text
 

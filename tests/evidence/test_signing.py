@@ -82,8 +82,8 @@ def test_what_is_no_such_key_is_refused_and_not_shown() -> None:
         with pytest.raises(Misconfigured) as refused:
             SigningKey(pem)
         assert str(refused.value) == (
-            "AUDIT_KEY: is not an Ed25519 private key in PEM without a password;"
-            " make one with openssl genpkey -algorithm ed25519"
+            "AUDIT_KEY: is not an Ed25519 private key in PEM without a password; make one with openssl"
+            " genpkey -algorithm ed25519"
         )
     for pem in ("", private(ours)):
         with pytest.raises(Misconfigured, match="this is not an Ed25519 public key in PEM"):

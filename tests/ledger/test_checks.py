@@ -21,24 +21,24 @@ EVERY_SECOND = (
     " less than a millisecond a write on a local disk"
 )
 EVICTS = (
-    "maxmemory-policy is volatile-lru: when Redis is full it forgets who has access, and nobody takes it"
-    " back. Set maxmemory-policy to noeviction, and keep other programs off this Redis"
+    "maxmemory-policy is volatile-lru: when Redis is full it forgets who has access, and that access is"
+    " never revoked. Set maxmemory-policy to noeviction, and keep other programs off this Redis"
 )
 WOULD_EVICT = (
     "maxmemory-policy is allkeys-lru: as soon as somebody sets maxmemory, Redis will forget who has access."
     " Set maxmemory-policy to noeviction"
 )
 FORGETS = (
-    "Redis keeps nothing on disk: after a restart it has forgotten who has access, and nobody takes it back."
-    " Set appendonly to yes and appendfsync to always"
+    "Redis keeps nothing on disk: a restart makes it forget who has access, and that access is never"
+    " revoked. Set appendonly to yes and appendfsync to always"
 )
 SNAPSHOTS = (
     "Redis keeps snapshots only (save 3600 1): a crash loses what was written since the last one. Set"
     " appendonly to yes and appendfsync to always"
 )
-REPLICA = "Redis takes no writes, for its role is slave: let REDIS_URL name the primary"
+REPLICA = "Redis takes no writes, because its role is slave: set REDIS_URL to the primary"
 UNKNOWN = b"-ERR unknown command\r\n"
-TOO_OLD = "Redis 6.2.14 is too old: Rotakey needs Redis 7.0 or later, or Valkey"
+TOO_OLD = "Redis 6.2.14 is too old: use Redis 7.0 or later, or Valkey"
 
 
 def test_nothing_is_said_about_a_redis_as_the_readme_wants_it() -> None:
@@ -74,7 +74,7 @@ def test_where_config_is_forbidden_info_still_tells_most() -> None:
     with evicting as server, allowed(server.url, "+info") as client:
         assert objections(client) == [EVICTS]
         assert warnings(client) == [
-            "Redis does not tell us its appendfsync (should be always): see to it yourself"
+            "Redis does not report its appendfsync (should be always): check that yourself"
         ]
 
 
@@ -82,8 +82,8 @@ def test_where_everything_is_forbidden_it_is_said_what_could_not_be_seen() -> No
     with valkey() as server, allowed(server.url) as client:
         assert objections(client) == []
         assert warnings(client) == [
-            "Redis does not tell us its role, version, maxmemory-policy (must be noeviction), persistence"
-            " (appendonly should be yes): see to it yourself"
+            "Redis does not report its role, version, maxmemory-policy (must be noeviction), persistence"
+            " (appendonly should be yes): check that yourself"
         ]
 
 
@@ -100,7 +100,7 @@ def test_fewer_replicas_than_are_to_have_what_is_given() -> None:
     with replica_set() as (primary, _), connect(primary.url) as client:
         assert warnings(client, copies=1) == []
         assert warnings(client, copies=2) == [
-            "REDIS_COPIES is 2, and Redis has 1 replicas: nothing is given until there are as many"
+            "REDIS_COPIES is 2, but Redis has 1 replicas: nothing is granted until there are enough"
         ]
 
 
@@ -134,9 +134,9 @@ def test_a_disk_that_fails_and_a_cluster_are_mentioned() -> None:
     with told("".join(f"{name}:{value}\r\n" for name, value in facts.items())) as troubled:
         assert objections(troubled) == []
         assert warnings(troubled) == [
-            "Redis does not tell us its appendfsync (should be always): see to it yourself",
-            "Redis could not write to its disk the last time it tried: look at its log and at the disk",
-            "Redis runs as a cluster: write REDIS_URL as redis+cluster://host:6379",
+            "Redis does not report its appendfsync (should be always): check that yourself",
+            "Redis could not write to its disk at the last attempt: check its log and the disk",
+            "Redis runs as a cluster: set REDIS_URL to redis+cluster://host:6379",
         ]
 
 
@@ -144,7 +144,7 @@ def test_a_redis_that_is_still_reading_its_disk_is_waited_for() -> None:
     """It says then that it appends nothing."""
     with told("redis_version:8.0.0\r\nrole:master\r\nloading:1\r\naof_enabled:0\r\n") as loading:
         for look in (objections, warnings):
-            with pytest.raises(TemporaryFailure, match="still reading what it had on disk"):
+            with pytest.raises(TemporaryFailure, match="still loading its data from disk"):
                 look(loading)
 
 

@@ -71,7 +71,7 @@ def test_it_is_found_by_any_node_that_answers(several: Cluster, workspace: str) 
 
 def test_where_no_node_answers_it_is_told(workspace: str) -> None:
     nobody = connect(f"redis+cluster://{HOST}:1,{HOST}:2")
-    with nobody, pytest.raises(TemporaryFailure, match="nobody knows where the primary is"):
+    with nobody, pytest.raises(TemporaryFailure, match="no node knows where the primary is"):
         RedisLedger(nobody, workspace).read()
 
 
@@ -85,10 +85,10 @@ def test_one_server_is_no_cluster() -> None:
 def test_a_url_for_one_server_is_told_to_be_wrong_for_a_cluster(several: Cluster, workspace: str) -> None:
     for node in several.nodes:
         with connect(node.url) as client:
-            said = "Redis runs as a cluster: write REDIS_URL as redis+cluster://host:6379"
+            said = "Redis runs as a cluster: set REDIS_URL to redis+cluster://host:6379"
             assert warnings(client) == [said]
             if node is not owner(several, workspace):
-                with pytest.raises(TemporaryFailure, match=r"write REDIS_URL as redis\+cluster://"):
+                with pytest.raises(TemporaryFailure, match=r"set REDIS_URL to redis\+cluster://"):
                     RedisLedger(client, workspace).read()
 
 
@@ -114,7 +114,7 @@ def test_who_waits_is_woken(here: RedisLedger) -> None:
 
 
 def test_without_replicas_nothing_counts_as_copied(client: Redis, workspace: str) -> None:
-    with pytest.raises(NotCopied, match="0 of 1 replicas"):
+    with pytest.raises(NotCopied, match="0 of 1 Redis replicas"):
         RedisLedger(client, workspace, copies=1).commit(Change(copied=True))
 
 

@@ -446,7 +446,7 @@ def test_a_server_that_took_over_is_accepted_only_with_the_key_of_the_seals(unan
     found = bot.restore()
     assert found
     assert found.key == "pen"
-    with pytest.raises(PermanentFailure, match="set AUDIT_KEY as the workers have it"):
+    with pytest.raises(PermanentFailure, match="set AUDIT_KEY as on the workers"):
         accept_restore(bot.ledger, bot.trail, None, by="carol", why="compared by hand")
     assert bot.restore()
 
@@ -498,7 +498,7 @@ def test_an_anchor_that_was_not_written_lately_is_as_good_as_none(
     found = new.look(SECURITY)
     assert found
     assert found.failover
-    assert found.anchored == f"only seal {old.number}, in an anchor that was not written lately"
+    assert found.anchored == f"only seal {old.number}, in an anchor that was not up to date"
     new.look(SECURITY)
     bot.look_at_holds(grant)
     assert not bot.has(ADA)

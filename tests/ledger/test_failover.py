@@ -120,7 +120,7 @@ def test_nothing_that_was_acknowledged_as_copied_is_lost_or_written_twice(
         assert set(each.kept) <= set(there)
     assert not set(taker.kept) <= set(there)
     for trouble in (*taker.troubles, *(trouble for each in givers for trouble in each.troubles)):
-        assert str(trouble).startswith(("0 of 1 replicas of Redis", "Redis does not answer as it should: "))
+        assert str(trouble).startswith(("0 of 1 Redis replicas", "the call to Redis failed: "))
 
 
 def test_when_the_primary_dies_the_one_that_the_sentinel_chose_is_found(watched: Watched) -> None:
@@ -193,7 +193,7 @@ def test_what_the_sentinels_do_not_know_is_told(watched: Watched) -> None:
     url = by_name(watched[2]).replace(f"/{NAME}", "/payments")
     with (
         connect(url) as client,
-        pytest.raises(TemporaryFailure, match="knows no primary of the name payments"),
+        pytest.raises(TemporaryFailure, match="does not know a primary named payments"),
     ):
         RedisLedger(client).read()
 
@@ -206,8 +206,8 @@ def test_a_replica_says_that_it_takes_no_writes(watched: Watched) -> None:
             with pytest.raises(TemporaryFailure) as raised:
                 ledger.commit(change)
             assert str(raised.value) == (
-                "Redis takes no writes, for it is a replica: nothing is granted or taken back until it is the"
-                " primary, or REDIS_URL names the one that is"
+                "Redis takes no writes, because it is a replica: nothing is granted or revoked until it is"
+                " the primary, or REDIS_URL names the primary"
             )
 
 

@@ -95,6 +95,6 @@ def test_who_waits_longer_follows_the_same_primary() -> None:
 def test_an_address_that_is_none_is_told_without_its_password(url: str) -> None:
     with pytest.raises(Misconfigured) as caught:
         connect(url)
-    assert "REDIS_URL cannot be read" in str(caught.value)
+    assert "REDIS_URL is not valid" in str(caught.value)
     assert caught.value.__cause__ is None
     assert "sesame" not in str(caught.value)

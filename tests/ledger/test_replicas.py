@@ -23,7 +23,7 @@ from tests.ledger.people import ADA as ADAS_RECORD
 from tests.ledger.people import ADAS_KEY, APPROVAL, ask, grant_key
 
 UNCONFIRMED = (
-    "0 of 1 replicas of Redis have confirmed what is about to be done: nothing is given until they do"
+    "0 of 1 Redis replicas have confirmed what is about to be done: nothing is granted until they all have"
 )
 GIVING = replace(APPROVAL, copied=True)
 Pair = tuple[Node, Node]
@@ -134,7 +134,7 @@ def test_where_redis_may_not_be_asked_nothing_counts_as_copied(
 
 
 def test_more_copies_than_there_are_replicas_are_never_confirmed(here: Redis, workspace: str) -> None:
-    with pytest.raises(NotCopied, match="1 of 2 replicas of Redis have confirmed"):
+    with pytest.raises(NotCopied, match="1 of 2 Redis replicas have confirmed"):
         RedisLedger(here, workspace, copies=2).commit(GIVING)
 
 

@@ -139,7 +139,7 @@ def test_an_older_copy_is_noticed_at_work_and_at_a_start(bot: Bot) -> None:
     bot.run_due()
     assert bot.heard() == told
     [lost] = map(sentence, bot.examined(newest).wrong)
-    assert lost == f"the anchored seal {newest.number} is not in it: another one stands there"
+    assert lost == f"the anchored seal {newest.number} is missing: another one is in its place"
 
     bot.put_back()
     bot.restarted()
@@ -241,7 +241,7 @@ def test_a_seal_that_cannot_be_read_hides_no_older_copy(bot: Bot) -> None:
     found = bot.another_guard().look(SECURITY)
     assert found
     assert found == restore_in(bot)
-    assert found.found == "a seal that cannot be read, see rotakey audit verify"
+    assert found.found == "a seal that cannot be read (see rotakey audit verify)"
 
 
 def test_a_list_of_grants_that_is_none_hides_no_older_copy(bot: Bot) -> None:

@@ -35,7 +35,7 @@ def test_one_that_may_tell_nothing_is_still_a_redis() -> None:
     with valkey() as server, allowed(server.url) as client:
         facts = RedisServer(client).facts()
     assert facts == ServerFacts(name="Redis", warnings=facts.warnings)
-    assert facts.warnings[0].startswith("Redis does not tell us its role, ")
+    assert facts.warnings[0].startswith("Redis does not report its role, ")
 
 
 def test_one_that_is_away_is_a_temporary_failure() -> None:

@@ -30,7 +30,7 @@ def test_after_a_kill_everything_that_was_answered_is_there() -> None:
         (claim,) = ledger.claim(1, 9, {}).claims
         before = known(ledger)
         server.kill()
-        with pytest.raises(TemporaryFailure, match="Redis does not answer"):
+        with pytest.raises(TemporaryFailure, match="the call to Redis failed"):
             ledger.commit(Change(put={ADAS_KEY: None}))
         with pytest.raises(TemporaryFailure):
             ledger.wait(0.1)

@@ -183,11 +183,11 @@ def test_it_is_told_loudly_and_once(redis_ledger: RedisLedger, client: Redis, wo
         redis_ledger.read(follow=["open"])
     assert logs == [
         {
-            "event": "a record cannot be read and is set aside",
+            "event": "record unreadable and set aside",
             "log_level": "critical",
             "key": "grant:g1",
             "error": "grant g1 in the ledger cannot be read (Invalid JSON: EOF while parsing an object at"
-            " line 1 column 1): damaged, or of another version of Rotakey",
+            " line 1 column 1): it is damaged, or was written by another version of Rotakey",
         }
     ]
 

@@ -18,12 +18,12 @@ from tests.ledger.keyspace import everything
 from tests.ledger.people import APPROVAL, NINE, grant_key
 
 NEWER = (
-    "Redis has records of a newer version of Rotakey (shape 2; this one knows 1): this process reads and"
-    " writes nothing any more. Stop it, and start the newer version in its place"
+    "Redis has records of a newer version of Rotakey (shape 2; this one knows 1): this process no longer"
+    " reads or writes anything. Stop it, and start the newer version instead"
 )
 OLDER = (
     "Redis has records of an older version of Rotakey (shape 1; this one writes 2): start a worker of this"
-    " version, which moves it on"
+    " version, which upgrades them"
 )
 GIVE_BACK = Change(leases=(Lease(grant="g1", how=LeaseMove.DROP),), frees=True)
 

@@ -86,7 +86,7 @@ def test_a_loop_that_hangs_is_noticed_and_forgiven(monkeypatch: pytest.MonkeyPat
 
 
 def test_what_is_said_of_a_loop_that_hangs() -> None:
-    said = "the worker's loop has not come round for 11 s: restart this process"
+    said = "the worker's loop has not run for 11 s: restart this process"
     assert stuck(time.monotonic() - 11) == said
 
 
@@ -127,7 +127,7 @@ def test_a_process_that_cannot_work_says_why() -> None:
     assert trouble(context(ledger)) is None
     assert trouble(context(ledger, cannot_be_followed)) == "this process cannot read the policy in force"
     with connect("unix:///nowhere/socket") as client:
-        assert str(trouble(context(RedisLedger(client)))).startswith("Redis does not answer as it should: ")
+        assert str(trouble(context(RedisLedger(client)))).startswith("the call to Redis failed: ")
 
 
 def cannot_be_followed(_force: PolicyInForce, _text: PolicyText | None) -> Catalog:

@@ -74,7 +74,7 @@ def test_nothing_is_granted_at_a_target_as_it_was(scene: Scene) -> None:
         lambda: target.grant(ADAS, at(OLD), None, soon()),
         lambda: target.ready(ADAS, soon()),
     ):
-        with pytest.raises(PermanentFailure, match="it is used for revoking only"):
+        with pytest.raises(PermanentFailure, match="it is only used to revoke"):
             attempt()
 
 

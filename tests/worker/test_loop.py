@@ -79,7 +79,7 @@ class Bell(MemoryLedger):
     def _answer(self) -> None:
         if self.away:
             self.refused += 1
-            raise TemporaryFailure("Redis does not answer as it should")
+            raise TemporaryFailure("the call to Redis failed")
 
 
 @pytest.fixture
@@ -529,7 +529,7 @@ def test_a_lane_has_no_more_threads_than_there_is_waiting_to_do(
 def test_a_redis_that_hangs_in_a_lot_is_waited_for_a_few_times_and_not_once_for_each(ledger: Bell) -> None:
     """It takes seconds each time, and a worker that was told to stop waits for that."""
     lots = Lots(ledger)
-    lots.raising = TemporaryFailure("Redis does not answer as it should")
+    lots.raising = TemporaryFailure("the call to Redis failed")
     ledger.owe(*(f"hold:db/{number}" for number in range(32)))
     it = Worker(ledger, ledger, {}, {"hold": lots})
     with running(it):

@@ -87,8 +87,8 @@ def test_an_anchor_that_cannot_be_read_is_said_once(story: Story, watchdog: Watc
         for _ in range(3):
             watchdog.go_round()
     [only] = logs
-    assert only["event"] == "cannot compare redis with what it was"
-    assert "it is not the anchor of an audit" in only["error"]
+    assert only["event"] == "redis not compared with the anchor"
+    assert "it is not a valid audit anchor" in only["error"]
 
 
 def test_a_redis_that_is_away_is_waited_for(story: Story, watchdog: Watchdog) -> None:
@@ -124,7 +124,7 @@ def test_what_looks_like_a_redis_that_is_away_keeps_no_worker_from_starting(
     with capture_logs() as logs:
         for _ in range(3):
             watchdog.look()
-    assert [each["event"] for each in logs] == ["cannot compare redis with what it was"]
+    assert [each["event"] for each in logs] == ["redis not compared with the anchor"]
 
 
 def broken(*_: object) -> Restore | None:

@@ -203,9 +203,9 @@ def read_anchor(text: str) -> Anchored:
             policy=_read_mark(*said["policy"]) if said.get("policy") else None,
         )
     except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
-        raise ValueError("it is not the anchor of an audit") from error
+        raise ValueError("it is not a valid audit anchor") from error
     if not _SHORT.fullmatch(found.short):
-        raise ValueError("it is not the anchor of an audit")
+        raise ValueError("it is not a valid audit anchor")
     return found
 
 

@@ -232,7 +232,7 @@ def read_seal(text: str) -> Seal:
         )
         _expect_sound(seal)
     except (AttributeError, KeyError, RecursionError, TypeError) as error:
-        raise ValueError("something is missing in it, or should not be there") from error
+        raise ValueError("it lacks a field, or has one that does not belong there") from error
     return seal
 
 
@@ -251,7 +251,7 @@ def broken_link(seal: Seal, number: int, head: str) -> str | None:
     if seal.number != expected:
         return gap(expected, seal.number)
     if seal.previous != head:
-        return f"seal {seal.number} was not made behind {f'seal {number}' if number else 'the beginning'}"
+        return f"seal {seal.number} was not made after {f'seal {number}' if number else 'the beginning'}"
     return None
 
 
@@ -265,21 +265,21 @@ def _expect_sound(seal: Seal) -> None:
     for name in (seal.first, seal.last):
         before_all(name)
     if not all(_HEAD.fullmatch(each) for each in (seal.previous, seal.links, seal.head)):
-        raise ValueError("a digest in it is none")
+        raise ValueError("it has an invalid digest")
     named = [each for each in (seal.accepted, seal.begins) if each]
     if not all(_HEAD.fullmatch(each.head) for each in named):
-        raise ValueError("a digest in it is none")
+        raise ValueError("it has an invalid digest")
     if seal.begins:
         read_moment(seal.begins.at)
     numbers = (seal.number, seal.count, *(each.seal for each in named))
     texts = (seal.key, seal.signature)
     if not all(each is None or (isinstance(each, str) and each.isascii()) for each in texts):
-        raise ValueError("its key or its signature is not text in ASCII")
+        raise ValueError("its key or its signature is not ASCII text")
     if (
         not all(type(each) is int and 0 <= each < NUMBERS_END for each in numbers)
         or len(seal.marks) != seal.count * MARK
     ):
-        raise ValueError("a number in it does not fit")
+        raise ValueError("it has a number that does not fit")
 
 
 def moment(at: datetime) -> str:

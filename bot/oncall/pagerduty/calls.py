@@ -94,5 +94,7 @@ class Calls:
             if isinstance(cause, Timeout):
                 raise too_late(what) from cause
             if isinstance(cause, InvalidSchema | InvalidURL | MissingSchema):
-                raise PermanentFailure(f"{what}: that is not a valid address: check {URL_SETTING}") from cause
+                raise PermanentFailure(
+                    f"{what}: the address is not a valid URL: check {URL_SETTING}"
+                ) from cause
             raise TemporaryFailure(f"{what}: no answer: {type(cause).__name__}") from cause

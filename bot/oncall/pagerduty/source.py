@@ -37,7 +37,7 @@ class PagerDuty:
 
     def __init__(self, name: str, token: str, api_url: str = "https://api.pagerduty.com") -> None:
         if not (token and token.isascii() and token.isprintable()):
-            raise Misconfigured(f"{TOKEN_SETTING} must be one line of plain characters")
+            raise Misconfigured(f"{TOKEN_SETTING} must be one line of plain characters: copy it again")
         self._name = name
         self._token = token
         self._api_url = api_url.rstrip("/")
@@ -110,7 +110,9 @@ def _oncalls(calls: Calls, ids: Sequence[str], since: datetime, until: datetime)
     if rows is not None:
         return rows
     if until - since < LEAST_WINDOW:
-        raise PermanentFailure(f"more than {LAST_ROW} people on call at once for {', '.join(ids)}")
+        raise PermanentFailure(
+            f"more than {LAST_ROW} people are on call at once for {', '.join(ids)}: name a smaller schedule"
+        )
     middle = since + (until - since) / 2
     return _oncalls(calls, ids, since, middle) + _oncalls(calls, ids, middle, until)
 
@@ -130,11 +132,11 @@ def _all_pages(calls: Calls, asked: Params) -> list[Row] | None:
         rows.extend(page.oncalls)
         totals.add(page.total)
         if len(totals) > 1:
-            raise TemporaryFailure(f"{calls.name}: GET /oncalls: changed while it was read")
+            raise TemporaryFailure(f"{calls.name}: GET /oncalls: the answer changed while it was read")
         if not page.more:
             return rows
         if not page.oncalls:
-            raise TemporaryFailure(f"{calls.name}: GET /oncalls: an empty page that is not the last")
+            raise TemporaryFailure(f"{calls.name}: GET /oncalls: an empty page came before the last one")
     return None
 
 

@@ -130,7 +130,7 @@ def look_at(
 def unfit(name: str) -> str:
     """Return why it cannot be a name, or None. PostgreSQL would cut a name that is too long."""
     if not name or not name.isprintable():
-        return "is not a valid name: it is empty, or has characters that cannot be shown"
+        return "is not a valid name: it is empty, or has unprintable characters; correct access.yaml"
     if len(name.encode()) > LONGEST_NAME:
-        return f"is longer than the {LONGEST_NAME} bytes PostgreSQL allows"
+        return f"is longer than the {LONGEST_NAME} bytes that PostgreSQL allows; correct access.yaml"
     return ""

@@ -60,7 +60,7 @@ def oid(receipt: Receipt, fact: str) -> int:
     """Return the oid in this fact. Raise PermanentFailure if the receipt is not one of PostgreSQL's."""
     found = receipt.facts.get(fact, "")
     if not (found.isascii() and found.isdigit()):
-        raise PermanentFailure(f"a receipt of this hold has no {fact}: it is not one of a PostgreSQL target")
+        raise PermanentFailure(f"a receipt of this hold has no {fact}, so it is not a PostgreSQL receipt")
     return int(found)
 
 

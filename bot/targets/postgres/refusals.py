@@ -18,7 +18,7 @@ def refuse_server(name: str, server: Server, role: str, version: int, *, ends_se
     """Raise if nothing can be done over this connection: the server is a standby, or our login is a
     superuser, whose grants PostgreSQL records as if an administrator had made them."""
     if server.in_recovery:
-        raise TemporaryFailure(f"{name}: this server is a standby: the target's url must lead to the primary")
+        raise TemporaryFailure(f"{name}: this server is a standby: point the target's url to the primary")
     if not server.bot_is_superuser:
         return
     grants = f"{admin_grant(role, '{}', version)} "
@@ -45,7 +45,7 @@ def grantable(name: str, look: Look, role: int, account: int, *, ends_sessions: 
         by_name = quote(look.pair.account)
         raise PermanentFailure(
             f"{name} has no account {by_name}: run CREATE ROLE {by_name} LOGIN; or name the person's account"
-            " there under people: accounts: in access.yaml"
+            " under people: accounts: in access.yaml"
         )
     if found_role is None:
         by_name = quote(look.pair.role)
@@ -54,12 +54,13 @@ def grantable(name: str, look: Look, role: int, account: int, *, ends_sessions: 
         )
     if found_account.oid == look.server.me:
         raise PermanentFailure(
-            f"{name}: {quote(found_account.name)} is the bot's own role, which no person may use"
+            f"{name}: {quote(found_account.name)} is the bot's own role, which no person may use: name"
+            " another account in access.yaml"
         )
     if found_account.is_superuser:
         raise PermanentFailure(
-            f"{name}: {quote(found_account.name)} is a superuser: it can do everything anyway, and its"
-            " sessions cannot be ended"
+            f"{name}: {quote(found_account.name)} is a superuser, so it can do everything anyway, and its"
+            " sessions cannot be ended: name another account in access.yaml"
         )
     if missing := _not_allowed(name, look, found_role.oid, ends_sessions=ends_sessions):
         raise missing
@@ -94,9 +95,9 @@ def why_elsewhere(name: str, look: Look, receipts: Sequence[Receipt]) -> str:
     left = (row for row in look.memberships if (row.role, row.member) == pair and row.usable)
     remains = " ".join(revoke_sql(look, row) for row in left)
     return (
-        f"{name} is another system now: its identifier is {look.server.identifier}, and the access was"
+        f"{name} is a different system now: its identifier is {look.server.identifier}, but the access was"
         f" granted at {old}. If it is the same one, upgraded or restored, run rotakey target accept {name}"
-        + (f"; to remove what is left there by name, run {remains}" if remains else "")
+        + (f"; to remove by hand what is left there, run {remains}" if remains else "")
     )
 
 
@@ -140,5 +141,6 @@ def _superuser_now(name: str, look: Look, oid: int) -> PermanentFailure | None:
     if account is None or not account.is_superuser:
         return None
     return PermanentFailure(
-        f"{name}: {quote(account.name)} is a superuser now: only a superuser can end its sessions"
+        f"{name}: {quote(account.name)} is a superuser now, and only a superuser can end its sessions: make"
+        " it an ordinary role, or end them by hand"
     )

@@ -60,7 +60,7 @@ class Replica:
             [[row]] = connection.ask(statements.server())
             server = Server(*row)
             if server.identifier != system:
-                raise TemporaryFailure("it is not a standby of the target: its system identifier differs")
+                raise TemporaryFailure("it is not a standby of this target: its system identifier differs")
             yield connection, server
 
     def _wait_for_replay(self, connection: Connection, pair: tuple[int, int]) -> bool:
@@ -85,7 +85,7 @@ def _host_and_port(url: str) -> str:
     try:
         parts = conninfo_to_dict(url)
     except psycopg.ProgrammingError:  # the error may quote the url, with its password
-        return "a replica whose url PostgreSQL does not understand"
+        return "a replica whose url PostgreSQL cannot parse"
     if service := parts.get("service"):
         return f"service {service}"
     return f"{parts.get('hostaddr') or parts.get('host') or 'localhost'}:{parts.get('port') or 5432}"

@@ -36,7 +36,7 @@ def end_all(
     hers, starting = (_among(pids, only) for pids in _first_look(connection, account))
     while hers or starting:
         if not allowed:
-            raise NotAllowed(f"{connection.target}: sessions cannot be ended")
+            raise NotAllowed(f"{connection.target}: the bot may not end sessions")
         try:
             hers, starting = _end_some(connection, account, hers, starting, patience)
         except TemporaryFailure as failure:

@@ -84,7 +84,7 @@ class Sight:
         if mine or not self.receipts:
             return seen
         if server.at_work:
-            why = "an earlier grant of ours is still at work"
+            why = "an earlier grant is still being executed"
             return replace(seen, presence=Presence.UNKNOWN, receipts=tuple(self.receipts), why=why)
         return self._with_standbys(seen, kept)
 

@@ -100,7 +100,7 @@ class Postgres:
                 raise PermanentFailure(why_elsewhere(self.name, look, [last]))
             prepared = kept.prepared_pair(look, last)
             if look.role and look.account and not all(look.of_oid(each) for each in prepared):
-                raise TemporaryFailure(f"{self.name}: a role was replaced since this was prepared")
+                raise TemporaryFailure(f"{self.name}: a role was replaced after this was prepared")
             role, account = grantable(self.name, look, *prepared, ends_sessions=self._ends_sessions)
             connection.change(
                 statements.grant(account.name, role.name, look.version),
@@ -192,8 +192,8 @@ class Postgres:
             reached = statements.reached_through(known, roles, connection.info.server_version)
             [[server], rows] = connection.ask(statements.server(), reached)
             found = [
-                f"{quote(member)} can use all that the account {quote(account)} is granted:"
-                f" run REVOKE {quote(account)} FROM {quote(member)};"
+                f"{quote(member)} can use everything that the account {quote(account)} is granted: run"
+                f" REVOKE {quote(account)} FROM {quote(member)};"
                 for account, member in rows
             ]
             system = Server(*server).identifier

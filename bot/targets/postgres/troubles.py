@@ -11,7 +11,7 @@ from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.upstream import too_late
 
 PASSED = "the deadline has passed"
-RENAMED = "a role was renamed at this moment"
+RENAMED = "a role was renamed meanwhile"
 """Values that no setting takes: the server itself refuses to go on."""
 
 
@@ -70,15 +70,15 @@ def _of_connection(error: psycopg.Error, name: str) -> TemporaryFailure | Perman
     """Translate an error while connecting. libpq gives no code here, only words; unknown ones count as
     temporary."""
     if isinstance(error, psycopg.ProgrammingError):
-        return PermanentFailure(f"{name}: the target's url is not one PostgreSQL understands")
+        return PermanentFailure(f"{name}: PostgreSQL cannot parse the target's url: correct it")
     if isinstance(error, errors.ConnectionTimeout):
         return too_late(name)
     first = next(iter(str(error).splitlines()), "")
     said = PREFIX.sub("", first) or "no answer"
     if QUOTES_URL.search(said):
-        return PermanentFailure(f"{name}: the target's url is not one PostgreSQL understands")
+        return PermanentFailure(f"{name}: PostgreSQL cannot parse the target's url: correct it")
     if REFUSED.search(said):
-        return PermanentFailure(f"{name}: {said}: check the target's url and what the server lets in")
+        return PermanentFailure(f"{name}: {said}: check the target's url and the server's pg_hba.conf")
     if said.startswith("failed to resolve host"):
         said = "its host name cannot be resolved"
     return TemporaryFailure(f"{name}: {said}")

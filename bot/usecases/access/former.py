@@ -219,8 +219,8 @@ def former_target(name: str, targets: Sequence[Target]) -> Target:
 
     def why() -> PermanentFailure:
         return PermanentFailure(
-            f"{name} has another address now, or is no longer in access.yaml: at its old address it is used"
-            " for revoking only"
+            f"{name} has another address now, or is no longer in access.yaml: at its old address it is only"
+            " used to revoke"
         )
 
     return RevokeOnly(targets[0], why) if len(targets) == 1 else Earlier(targets, why)

@@ -196,7 +196,7 @@ def _of_entitlements(ledger: Ledger, _: Census, ids: Sequence[str]) -> frozenset
         left = [grant.id for grant, how in zip(held, written, strict=True) if not isinstance(how, Committed)]
         if not left:
             return frozenset()
-    raise Conflict(f"{len(left)} grants change faster than they can be indexed")
+    raise Conflict(f"{len(left)} grants change too fast to be indexed")
 
 
 def _of_seats(ledger: Ledger, _: Census, ids: Sequence[str]) -> frozenset[str]:

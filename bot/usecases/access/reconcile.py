@@ -37,8 +37,8 @@ from bot.usecases.retry import retry_conflicts
 
 MOST_LOOKS = 10
 RESTORED = (
-    "Redis came back older than it was: nothing is given until somebody has looked at what it forgot"
-    " (rotakey doctor)"
+    "Redis came back with older data: nothing is granted until somebody has checked what it forgot, with"
+    " rotakey doctor"
 )
 
 
@@ -141,7 +141,7 @@ class Reconciliation:
             answers = seen.system.id if seen and seen.system and _is_elsewhere(raised) else None
             if answers in said:
                 self._commit(receipts_moved(view.own, view.record, answers, said[answers].by))
-                raise Conflict("its receipts name the system that answers now") from raised
+                raise Conflict("its receipts now name the system that answers") from raised
 
     def _calls(self, view: View) -> TargetCalls:
         return TargetCalls(self.target, view.hold.target, self.job)
@@ -157,7 +157,7 @@ class Reconciliation:
         asked = record.receipts
         seen = target.look(view)
         if note_system(self.ledger, view.hold.target, seen.system, self.names, self.security_channel):
-            raise Conflict("the hold is looked at again with what is known about the system now")
+            raise Conflict("what is known about the system has changed")
         if given_once and not asked and seen.presence is Presence.NONE and (former := self._former(view)):
             seen = former.look(view)
         is_there = seen.presence in (Presence.OURS, Presence.THEIRS)
@@ -188,7 +188,9 @@ class Reconciliation:
             return Observed(seen=seen, until=None, asked=record.receipts)
         if other := first_name(view.snap, view.hold.target, self.names):
             raise TargetFailed(
-                PermanentFailure(f"{view.hold.target} is the same server as {other}: use one name")
+                PermanentFailure(
+                    f"{view.hold.target} is the same server as {other}: use one name for it in access.yaml"
+                )
             )
         _nothing_lost(view)
         receipt = target.prepare(view)
@@ -296,9 +298,9 @@ class Reconciliation:
         if seen.presence is Presence.THEIRS:
             raise TargetFailed(
                 PermanentFailure(
-                    f"{view.hold.target} shows {hold_name(view.hold)},"
-                    f" granted by {seen.grantor or 'somebody'}."
-                    " That may have been Rotakey under another login: if so, revoke it there by hand"
+                    f"{view.hold.target} shows {hold_name(view.hold)}, granted by"
+                    f" {seen.grantor or 'somebody'}. That may have been Rotakey with another login: if so,"
+                    " revoke it there by hand"
                 ),
                 seen,
             )

@@ -47,7 +47,7 @@ class Past:
     grants: tuple[str, ...] = ()
     """The grants that it was held for, as far as they are known."""
     how: str = ""
-    trouble: str = "nobody has come to it yet"
+    trouble: str = "not attempted yet"
     pause: timedelta = timedelta()
 
     @property
@@ -134,11 +134,11 @@ def take_back(ledger: Ledger, target: Callable[[str], Target], job: Job, past: P
     if now.still_there or before is None:
         return now
     if not revoked:
-        how = "has a new reason"
+        how = "in use by a live grant again"
     elif before.record.untouchable:
-        how = "left to whom had it before"
+        how = "left, because the person had it before"
     elif before.record.phase is Phase.EMPTY:
-        how = "never given"
+        how = "never granted"
     else:
         how = how_it_ended(ledger, past)
     return replace(now, how=how)
@@ -148,9 +148,9 @@ def looked_at(ledger: Ledger, past: Past) -> Past:
     """Return the hold as it stands by now."""
     view = look(ledger, past.hold.key)
     if view is None or any(_lives(grant, view.snap) for grant in view.live):
-        return replace(past, how="seen to by a worker")
+        return replace(past, how="handled by a worker")
     if view.record.phase is Phase.EMPTY and not view.over and not view.ending:
-        return replace(past, how="seen to by a worker")
+        return replace(past, how="handled by a worker")
     if not view.record.failures:
         return past
     return replace(past, trouble=view.record.last_error or "", pause=backoff(view.record.failures))
@@ -170,7 +170,7 @@ def how_it_ended(ledger: Ledger, past: Past) -> str:
     """Return in words what became of a hold of which nothing of ours is left."""
     grants = ledger.read(Key.of(Grant, each) for each in past.grants).all(Grant)
     left_by = next((grant.left_by for grant in grants if grant.left_by), None)
-    return f"taken back, but they still have it from {left_by}" if left_by else "taken back"
+    return f"revoked, but they still have it from {left_by}" if left_by else "revoked"
 
 
 def _lives(grant: Grant, snap: Snapshot) -> bool:

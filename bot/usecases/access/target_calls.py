@@ -52,9 +52,7 @@ class TargetCalls:
         if seen.presence is Presence.ELSEWHERE:
             raise _failure_of(view, seen, PermanentFailure(_why(view, seen, "another system answers")))
         if seen.presence is Presence.UNKNOWN:
-            raise _failure_of(
-                view, seen, TemporaryFailure(_why(view, seen, "it cannot be told what is there"))
-            )
+            raise _failure_of(view, seen, TemporaryFailure(_why(view, seen, "it does not say what is there")))
         return seen
 
     def prepare(self, view: View) -> Receipt:
@@ -69,7 +67,7 @@ class TargetCalls:
         seen = self.look(view.with_receipts((*view.record.receipts[:-1], receipt)))
         if seen.presence in (Presence.NONE, Presence.USELESS):
             raise _failure_of(
-                view, seen, TemporaryFailure(f"{view.hold.target} did not show it after granting")
+                view, seen, TemporaryFailure(f"{view.hold.target} did not show the access after granting it")
             )
         return seen
 
@@ -87,7 +85,7 @@ class TargetCalls:
         if seen.gone:
             return seen
         if seen.presence in (Presence.OURS, Presence.USELESS):
-            left = "it is still there after revoking it"
+            left = "the access is still there after revoking it"
         elif seen.sessions:
             sessions = f"{seen.sessions} open sessions" if seen.sessions > 1 else "an open session"
             left = f"revoked, but {sessions} may still use it"
@@ -95,7 +93,7 @@ class TargetCalls:
             why = _why(view, seen, "revoked; a standby has not confirmed it yet")
             raise _failure_of(view, seen, NotConfirmed(why))
         else:
-            left = "revoked, but not all of it was seen gone"
+            left = "revoked, but some of it may still be there"
         raise _failure_of(view, seen, TemporaryFailure(_why(view, seen, left)))
 
     def _has(self, view: View) -> Seen:

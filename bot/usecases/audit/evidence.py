@@ -134,13 +134,13 @@ def read_export(texts: Iterable[str]) -> Iterator[Line]:
         try:
             said = json.loads(text)
         except (RecursionError, ValueError) as error:
-            raise Damaged(f"line {number}: is not JSON") from error
+            raise Damaged(f"line {number}: is not valid JSON") from error
         if not isinstance(said, dict):
-            raise Damaged(f"line {number}: is nothing that an export has in it")
+            raise Damaged(f"line {number}: does not belong in an export")
         if number == 1:
             yield _header(said)
         elif ended is not None:
-            raise Damaged(f"line {number}: something stands behind the end")
+            raise Damaged(f"line {number}: comes after the end")
         elif "end" in said:
             ended = said["end"]
         else:
@@ -148,9 +148,9 @@ def read_export(texts: Iterable[str]) -> Iterator[Line]:
             counted["seals" if isinstance(line, Sealed) else "entries"] += 1
             yield line
     if ended is None:
-        raise Damaged("the file is cut short: its last line is missing")
+        raise Damaged("the file is truncated: its last line is missing")
     if ended != counted:
-        raise Damaged(f"lines were added or taken away: there were {ended}, and are {counted}")
+        raise Damaged(f"lines were added or removed: there were {ended}, and now there are {counted}")
 
 
 def _header(said: Mapping[str, object]) -> Taken:
@@ -229,11 +229,11 @@ def _once(blocks: Iterable[_Block], object_to: Callable[[str], None]) -> Iterato
             continue
         if before and before.seal and before.seal.number == block.seal.number:
             if before != block:
-                object_to(f"seal {block.seal.number} is in several files, and is not the same in them")
+                object_to(f"seal {block.seal.number} differs between files")
             continue
         for each in block.entries:
             if unsealed.pop(each.name, each) != each:
-                object_to(f"entry {each.name} is in several files, and is not the same in them")
+                object_to(f"entry {each.name} differs between files")
         yield from block.entries
         yield block.seal
         before, last = block, block.entries[-1].name if block.entries else last
@@ -241,7 +241,7 @@ def _once(blocks: Iterable[_Block], object_to: Callable[[str], None]) -> Iterato
         if _order(name) > _order(last):
             yield unsealed[name]
         else:
-            object_to(f"entry {name} is in one file without a seal, and in no other with one")
+            object_to(f"entry {name} is unsealed in one file, and sealed in no other")
 
 
 def _order(name: str) -> tuple[int, int]:

@@ -43,7 +43,7 @@ def _accept(ledger: Ledger, books: Books, signer: Signer | None, by: str, why: s
     if restore is None:
         raise PermanentFailure("there is no restore to accept: nothing is held back")
     if restore.key and signer is None:
-        raise PermanentFailure("the seals of this audit are signed: set AUDIT_KEY as the workers have it")
+        raise PermanentFailure("the seals of this audit are signed: set AUDIT_KEY as on the workers")
     head = newest(snap, books)
     seal = with_signature(
         acceptance_seal(

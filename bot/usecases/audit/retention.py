@@ -95,8 +95,8 @@ class Retention:
             if found.wrong or found.head is None or found.head.head != old.last.head:
                 what = "; ".join(map(sentence, found.wrong[:3])) or "it does not end where it should"
                 raise PermanentFailure(
-                    f"{kept_in} of the audit's archive cannot be relied on, so nothing is dropped: {what};"
-                    " see rotakey audit verify"
+                    f"{kept_in} in the audit archive cannot be trusted, so nothing is dropped: {what}; run"
+                    " rotakey audit verify"
                 )
         self._drop_grants(old)
         self._restate(old)
@@ -153,7 +153,7 @@ class Retention:
                     broken = str(error)
                 if broken:
                     raise PermanentFailure(
-                        f"the audit is damaged, so nothing is dropped: {broken}; see rotakey audit verify"
+                        f"the audit is damaged, so nothing is dropped: {broken}; run rotakey audit verify"
                     )
                 if seal.number == known.number and seal.head == known.head:
                     return
@@ -221,7 +221,10 @@ class Retention:
     def _drop(self, claim: Claim, old: Old, kept_in: str | None) -> None:
         snap = self.ledger.read({HEAD, RESTORE})
         if snap.find(Restore):
-            raise PermanentFailure("Redis came back older: nothing is dropped until that is accepted")
+            raise PermanentFailure(
+                "Redis came back with older data: nothing is dropped until that is accepted with rotakey"
+                " doctor --accept-restore"
+            )
         head = newest(snap, self.books)
         begins = Beginning(seal=old.last.number, head=old.last.head, at=moment(old.last.at))
         key = self.signer.key if self.signer else None

@@ -135,7 +135,7 @@ class RollbackGuard:
         try:
             lasting, broken = self._follow(seen, newest(snap, self.books), snap.now)
         except UnreadableSeal:
-            lasting, broken = seen, "a seal that cannot be read, see rotakey audit verify"
+            lasting, broken = seen, "a seal that cannot be read (see rotakey audit verify)"
         if restore is None:
             self._seen = lasting
         if not broken:
@@ -213,7 +213,7 @@ class RollbackGuard:
             return self._is_signed(seal)
         if seen.key and seal.signature:
             raise PermanentFailure(
-                f"seal {seal.number} of the audit says that what this worker remembers was given up, and its"
+                f"seal {seal.number} of the audit says that what this worker remembers was given up, but its"
                 " signature cannot be checked here: set AUDIT_KEY"
             )
         return seen.key is None
@@ -266,12 +266,12 @@ class RollbackGuard:
             seal = sound_seal(each)
             broken = broken_link(seal, last.number, last.head)
         except ValueError as error:
-            return None, f"a seal {each.number} that is damaged: {error}"
+            return None, f"a damaged seal {each.number}: {error}"
         if not broken and last.key and not (seal.key and seal.signature):
             broken = f"seal {seal.number} is not signed"
         elif not broken and (self._is_forged(seal) or (seal.accepted and not self._is_ours(seal, last))):
             broken = f"seal {seal.number} is not signed with the key of this worker"
-        return (None, f"another chain behind seal {last.number}: {broken}") if broken else (seal, None)
+        return (None, f"another chain after seal {last.number}: {broken}") if broken else (seal, None)
 
     def _key_of(self, seen: Anchored | None) -> str | None:
         """Return the key without which workers would not believe an acceptance."""
@@ -343,10 +343,10 @@ class RollbackGuard:
         head = newest(snap, self.books)
         restore = Restore(
             noticed_at=snap.now,
-            anchored=f"only seal {kept.number}, in an anchor that was not written lately"
+            anchored=f"only seal {kept.number}, in an anchor that was not up to date"
             if kept
             else "no anchor to compare with",
-            found="another server of Redis that took over",
+            found="another Redis server, which took over",
             failover=True,
             seal=head.number,
             head=head.head,

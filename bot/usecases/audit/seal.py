@@ -125,7 +125,8 @@ def with_signature(seal: Seal, head: SealHead, signer: Signer | None) -> Seal:
         return signed_seal(seal, signer.sign(seal.head))
     if head.key:
         raise PermanentFailure(
-            "the seals of the audit are signed so far: set AUDIT_KEY here too, or to a new one if it is lost"
+            "the seals of the audit were signed until now: set AUDIT_KEY here too, or set a new one if it is"
+            " lost"
         )
     return seal
 
@@ -147,5 +148,5 @@ def _read(each: Sealed) -> Seal:
         return read_seal(each.text)
     except ValueError as error:
         raise UnreadableSeal(
-            f"seal {each.number} of the audit cannot be read: {error}; see rotakey audit verify"
+            f"seal {each.number} of the audit cannot be read: {error}; run rotakey audit verify"
         ) from error

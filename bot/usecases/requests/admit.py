@@ -70,7 +70,7 @@ def admission(
     see the other. Raises Conflict if the holders were not read."""
     seats = snap.seats.get(resource.name)
     if resource.one_holder and seats is None:
-        raise Conflict(f"it was not read who holds {resource.name}")
+        raise Conflict(f"the holders of {resource.name} were not read")
     held = holds_for(grant.person, resource, catalog, snap)
     moved = replace(
         grants.approve(grant, now=snap.now, gives=held, ground=ground),

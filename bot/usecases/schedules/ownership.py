@@ -105,7 +105,7 @@ def claims(
         if catalog.is_shared(hold.target, hold.account):
             continue
         if key not in snap.versions:
-            raise Conflict(f"it was not read whose {key.id} is")
+            raise Conflict(f"the owner of {key.id} was not read")
         owner = snap.find(AccountOwner, key.id)
         if owner is None or owner.person != person:
             put[key] = AccountOwner(person=person, since=snap.now)

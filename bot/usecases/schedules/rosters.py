@@ -173,7 +173,7 @@ def _second_call(job: Job) -> Deadline:
     """Return the deadline for reading one schedule another way, which leaves time to store what was read
     within this job. Raises TemporaryFailure if no time is left."""
     if job.deadline.seconds_left() < LEAVE_SECONDS:
-        raise TemporaryFailure("no time was left to read it another way")
+        raise TemporaryFailure("there was no time left to confirm it another way")
     return job.call().sooner(Deadline(job.deadline.at - LEAVE_SECONDS))
 
 

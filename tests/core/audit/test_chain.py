@@ -91,7 +91,7 @@ def test_what_nobody_touched_is_whole() -> None:
     assert found.head
     assert found.head.number == 3
     assert said(found.notes) == (
-        "2 entries since 2026-03-02T09:00:06.000Z not sealed yet: nothing proves them so far",
+        "2 entries since 2026-03-02T09:00:06.000Z not sealed yet: so far, nothing proves them",
     )
 
 
@@ -101,21 +101,23 @@ def test_an_empty_audit_is_whole() -> None:
 
 def test_an_entry_that_was_changed_is_named() -> None:
     lines = changed(audit(3, 2), 1, lambda it: replace(it, text=it.text.replace("U03BOB", "U04CAROL")))
-    assert wrong(lines) == (f"seal 1 does not fit what it seals: entry {entry(1).name} was changed",)
+    assert wrong(lines) == (f"seal 1 does not match what it seals: entry {entry(1).name} was changed",)
 
 
 def test_an_entry_whose_time_was_changed_is_named() -> None:
     lines = changed(audit(3), 2, lambda it: replace(it, at=it.at - timedelta(hours=1)))
-    assert wrong(lines) == (f"seal 1 does not fit what it seals: entry {entry(2).name} was changed",)
+    assert wrong(lines) == (f"seal 1 does not match what it seals: entry {entry(2).name} was changed",)
 
 
 @pytest.mark.parametrize(
-    ("at", "where"), [(0, f"at the beginning, {entry(0).name}"), (2, f"behind {entry(1).name}")]
+    ("at", "where"), [(0, f"at the beginning, {entry(0).name}"), (2, f"after {entry(1).name}")]
 )
 def test_an_entry_that_was_removed_is_missed(at: int, where: str) -> None:
     lines = audit(3, 2)
     del lines[at]
-    assert wrong(lines) == (f"seal 1 does not fit what it seals: 1 of 3 entries missing, the first {where}",)
+    assert wrong(lines) == (
+        f"seal 1 does not match what it seals: 1 of 3 entries missing, the first {where}",
+    )
 
 
 @pytest.mark.parametrize("at", [0, 1, 3, 4, 5])
@@ -124,7 +126,9 @@ def test_an_entry_that_was_added_is_named(at: int) -> None:
     behind = lines[at]
     name = f"{(behind.name if isinstance(behind, Written) else behind.last)[:-2]}-1"
     lines.insert(at + 1, replace(entry(0), name=name))
-    assert wrong(lines) == (f"seal {1 if at < 3 else 2} does not fit what it seals: entry {name} was added",)
+    assert wrong(lines) == (
+        f"seal {1 if at < 3 else 2} does not match what it seals: entry {name} was added",
+    )
 
 
 def test_two_entries_that_were_swapped_are_found() -> None:
@@ -132,15 +136,15 @@ def test_two_entries_that_were_swapped_are_found() -> None:
     lines[0], lines[1] = lines[1], lines[0]
     one, other = entry(0).name, entry(1).name
     assert wrong(lines) == (
-        f"entry {one} stands behind entry {other}: the order is wrong",
-        f"seal 1 does not fit what it seals: entry {other} was changed",
+        f"entry {one} comes after entry {other}: the order is wrong",
+        f"seal 1 does not match what it seals: entry {other} was changed",
     )
 
 
 def test_two_entries_that_changed_their_places_are_found() -> None:
     lines = audit(3)
     lines[0], lines[1] = replace(entry(1), name=entry(0).name), replace(entry(0), name=entry(1).name)
-    assert wrong(lines) == (f"seal 1 does not fit what it seals: entry {entry(0).name} was changed",)
+    assert wrong(lines) == (f"seal 1 does not match what it seals: entry {entry(0).name} was changed",)
 
 
 def test_a_tail_that_was_cut_behind_an_anchored_seal_is_missed() -> None:
@@ -148,8 +152,8 @@ def test_a_tail_that_was_cut_behind_an_anchored_seal_is_missed() -> None:
     kept = lines[:7]
     assert wrong(kept) == ()
     assert wrong(kept, anchored=anchor(seals(lines)[2])) == (
-        "the anchored seal 3 is not in it: it was cut off or put back to an older state, and its newest seal"
-        " is 2",
+        "the anchored seal 3 is missing: the audit was truncated or restored to an older state, and its"
+        " newest seal is 2",
     )
     assert wrong(lines, anchored=anchor(seals(lines)[1])) == ()
 
@@ -159,15 +163,15 @@ def test_an_anchor_may_be_a_head_alone() -> None:
     head = seals(lines)[0].head
     assert wrong(lines, anchored=Anchored(number=0, head=head)) == ()
     assert wrong(lines[4:6], anchored=Anchored(number=0, head=head)) == (
-        f"the anchored seal {head[:12]}… is not in it: it was cut off or put back to an older state, and"
-        " there is no seal in it",
+        f"the anchored seal {head[:12]}… is missing: the audit was truncated or restored to an older state,"
+        " and there is no seal",
     )
     assert wrong(restored(), anchored=Anchored(number=0, head="5" * 64)) == ()
 
 
 def test_a_chain_that_was_made_anew_is_not_the_one_that_was_anchored() -> None:
     assert wrong(audit(3, 2), anchored=Anchored(number=2, head="2" * 64)) == (
-        "the anchored seal 2 is not in it: another one stands there",
+        "the anchored seal 2 is missing: another one is in its place",
     )
 
 
@@ -175,7 +179,7 @@ def test_entries_that_were_cut_off_without_their_seal_are_missed() -> None:
     lines = audit(2, 2)
     del lines[3:5]
     assert wrong(lines) == (
-        f"seal 2 does not fit what it seals: 2 of 2 entries missing, the first at the beginning,"
+        "seal 2 does not match what it seals: 2 of 2 entries missing, the first at the beginning,"
         f" {entry(2).name}",
     )
 
@@ -203,7 +207,7 @@ def test_a_seal_that_was_changed_and_closed_anew_does_not_fit_the_next_one() -> 
     lines = audit(3, 2, 2)
     forged = replace(seals(lines)[1], at=NINE)
     lines[6] = replace(forged, head=head_of(forged))
-    assert wrong(lines) == ("seal 3 was not made behind seal 2 as it is here",)
+    assert wrong(lines) == ("seal 3 was not made after seal 2 as it is here",)
 
 
 def test_a_seal_that_was_removed_is_missed_and_what_it_sealed_is_blamed_on_nobody() -> None:
@@ -216,7 +220,7 @@ def test_a_seal_that_was_removed_is_missed_and_what_it_sealed_is_blamed_on_nobod
 
 def test_a_seal_that_stands_twice_is_found() -> None:
     lines = audit(1, 1)
-    assert wrong([*lines, lines[1]]) == ("seal 1 stands behind seal 2: the order is wrong",)
+    assert wrong([*lines, lines[1]]) == ("seal 1 comes after seal 2: the order is wrong",)
 
 
 def test_the_first_seals_cannot_be_cut_off() -> None:
@@ -234,8 +238,8 @@ def test_a_seal_stands_under_its_own_number() -> None:
     ("text", "why"),
     [
         ("{", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
-        ("[]", "something is missing in it, or should not be there"),
-        ("{}", "something is missing in it, or should not be there"),
+        ("[]", "it lacks a field, or has one that does not belong there"),
+        ("{}", "it lacks a field, or has one that does not belong there"),
         ('{"form": 2}', "it was made by another version of Rotakey"),
     ],
 )
@@ -248,13 +252,13 @@ def test_a_seal_that_cannot_be_read_is_named(text: str, why: str) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "why"),
     [
-        ("number", "1", "a number in it does not fit"),
-        ("count", 3, "a number in it does not fit"),
-        ("head", "A" * 64, "a digest in it is none"),
+        ("number", "1", "it has a number that does not fit"),
+        ("count", 3, "it has a number that does not fit"),
+        ("head", "A" * 64, "it has an invalid digest"),
         ("last", "yesterday", "'yesterday' is not the name of an audit entry"),
-        ("last", 7, "something is missing in it, or should not be there"),
+        ("last", 7, "it lacks a field, or has one that does not belong there"),
         ("at", "2026-03-02T09:00:00", "'2026-03-02T09:00:00' has no time zone"),
-        ("mood", "curious", "something is missing in it, or should not be there"),
+        ("mood", "curious", "it lacks a field, or has one that does not belong there"),
     ],
 )
 def test_a_seal_is_read_only_where_it_can_be_worked_with(field: str, value: object, why: str) -> None:
@@ -331,13 +335,13 @@ def test_a_seal_made_anew_without_the_key_is_found() -> None:
     forged = replace(seals(lines)[2], at=NINE, key=None, signature=None)
     lines[-1] = replace(forged, head=head_of(forged))
     assert said(examined(lines).wrong) == ()
-    assert said(examined(lines, by("ours")).wrong) == ("seal 3 is not signed with this key, and seal 2 is",)
+    assert said(examined(lines, by("ours")).wrong) == ("seal 3 is not signed with this key, but seal 2 is",)
 
 
 def test_a_signature_that_was_taken_away_is_missed_even_without_the_key() -> None:
     lines = with_key(audit(2, 2), "ours", 1, 2)
     lines[2] = replace(seals(lines)[0], signature=None)
-    assert wrong(lines) == ("the signature of seal 1 was taken away",)
+    assert wrong(lines) == ("the signature of seal 1 was removed",)
 
 
 def test_all_seals_made_anew_without_the_key_are_found() -> None:
@@ -355,7 +359,7 @@ def test_a_key_may_be_replaced_by_another() -> None:
     lines = with_key(with_key(audit(2, 2, 2), "old", 1, 2), "new", 3, 3)
     assert said(examined(lines, by("old", "new")).wrong) == ()
     assert said(examined(lines, by("new")).wrong) == ()
-    assert said(examined(lines, by("old")).wrong) == ("seal 3 is not signed with this key, and seal 2 is",)
+    assert said(examined(lines, by("old")).wrong) == ("seal 3 is not signed with this key, but seal 2 is",)
 
 
 # ------------------------------------------------------------------------------------ accepted restores
@@ -384,15 +388,15 @@ def test_a_restore_that_was_accepted_is_told_and_breaks_nothing() -> None:
     found = examined(restored(), anchored=Anchored(number=5, head="5" * 64))
     assert said(found.wrong) == ()
     assert said(found.notes) == (
-        "seal 6: a restore was accepted on 2026-03-02T10:00:00.000Z by carol (disk lost);"
-        " seal 5 was given up, and the chain goes on from seal 2",
-        "the anchored seal 5 is not in it, and was given up when that was accepted",
+        "seal 6: a restore was accepted on 2026-03-02T10:00:00.000Z by carol (disk lost); seal 5 was given"
+        " up, and the chain continues from seal 2",
+        "the anchored seal 5 is missing; it was given up when a restore was accepted",
     )
 
 
 def test_what_was_anchored_after_a_restore_must_be_there() -> None:
     assert wrong(restored(), anchored=Anchored(number=7, head="7" * 64)) == (
-        "the anchored seal 7 is not in it: another one stands there",
+        "the anchored seal 7 is missing: another one is in its place",
     )
     assert wrong(restored(), anchored=anchor(seals(restored())[-1])) == ()
 
@@ -408,7 +412,7 @@ def test_nobody_accepts_a_restore_in_passing() -> None:
     lines[6] = forged
     assert wrong(lines) == ("seal 6 was changed after it was made",)
     lines[6] = replace(forged, head=head_of(forged))
-    assert wrong(lines) == ("seal 7 was not made behind seal 6 as it is here",)
+    assert wrong(lines) == ("seal 7 was not made after seal 6 as it is here",)
     del lines[6]
     assert wrong(lines) == ("seals 3 to 6 are missing before seal 7",)
 
@@ -417,7 +421,7 @@ def test_an_acceptance_passes_over_nothing() -> None:
     lines = restored()
     forged = replace(seals(lines)[2], last=entry(0).name)
     forged = replace(forged, head=head_of(forged))
-    assert wrong([*lines[:6], forged]) == ("seal 6 does not go on where the seal before ended",)
+    assert wrong([*lines[:6], forged]) == ("seal 6 does not start where the previous seal ended",)
 
 
 def test_after_a_total_loss_the_chain_may_begin_with_an_acceptance() -> None:
@@ -428,8 +432,8 @@ def test_after_a_total_loss_the_chain_may_begin_with_an_acceptance() -> None:
     found = examined([epoch, *later, after])
     assert said(found.wrong) == ()
     assert said(found.notes) == (
-        "seal 10: a restore was accepted on 2026-03-02T09:00:00.000Z by carol (no reason was given);"
-        " seal 9 was given up, and the chain goes on from its beginning",
+        "seal 10: a restore was accepted on 2026-03-02T09:00:00.000Z by carol (no reason was given); seal 9"
+        " was given up, and the chain continues from its beginning",
     )
 
 
@@ -449,7 +453,7 @@ def test_a_chain_may_begin_where_a_later_seal_says() -> None:
     found = examined(dropped(lines, 2), anchored=anchor(seals(lines)[2]))
     assert said(found.wrong) == ()
     assert said(found.notes) == (
-        "what was written before 2026-03-02T09:00:00.000Z (up to seal 2) was dropped, says seal 4",
+        "seal 4 says that what was written before 2026-03-02T09:00:00.000Z (up to seal 2) was dropped",
     )
 
 
@@ -458,11 +462,11 @@ def test_an_anchor_that_was_dropped_is_not_missed() -> None:
     for at in (0, 1):
         found = examined(dropped(lines, 2), anchored=anchor(seals(lines)[at]))
         assert said(found.wrong) == ()
-        missed = f"the anchored seal {at + 1} is not in it: it was dropped by then"
+        missed = f"the anchored seal {at + 1} is missing; it had been dropped"
         assert missed in said(found.notes)
     assert wrong(dropped(lines, 2), anchored=Anchored(number=2, head="2" * 64)) == (
-        "the anchored seal 2 is not in it: it was cut off or put back to an older state, and its newest seal"
-        " is 4",
+        "the anchored seal 2 is missing: the audit was truncated or restored to an older state, and its"
+        " newest seal is 4",
     )
 
 
@@ -486,7 +490,7 @@ def test_a_beginning_counts_only_with_a_signature() -> None:
 
 def test_an_entry_that_was_put_before_the_beginning_is_found() -> None:
     lines = dropped(audit(2, 2, 2), 2)
-    assert wrong([entry(0), *lines]) == (f"entry {entry(0).name} stands before seal 3, the first",)
+    assert wrong([entry(0), *lines]) == (f"entry {entry(0).name} comes before seal 3, the first",)
 
 
 def test_a_seal_that_says_where_it_begins_comes_back_as_it_was_written() -> None:

@@ -323,7 +323,7 @@ def without(name: str) -> dict[str, Any]:
         (page({**ROW, "escalation_level": None}), r"oncalls\.0\.escalation_level"),
         (page({**ROW, "start": "2026-03-02T09:00:00"}), r"oncalls\.0\.start: .*timezone"),
         (page({**ROW, "end": "tomorrow"}), r"oncalls\.0\.end"),
-        (page(more=True), "an empty page that is not the last"),
+        (page(more=True), "an empty page came before the last one"),
     ],
 )
 def test_an_answer_that_is_none_says_what_was_wrong(

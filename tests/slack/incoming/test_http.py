@@ -98,7 +98,7 @@ def test_what_nobody_has_signed_is_unauthorized_whatever_is_in_it(
 ) -> None:
     answer = web.post("/slack/events", data=body, headers=there)
     missing = "X-Slack-Request-Timestamp" if "X-Slack-Signature" in there else "X-Slack-Signature"
-    said = f"{missing} is missing: only what Slack has signed is taken\n"
+    said = f"{missing} is missing: only requests signed by Slack are accepted\n"
     assert (answer.status_code, answer.text) == (401, said)
 
 

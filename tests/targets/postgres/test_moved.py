@@ -155,7 +155,7 @@ def test_an_account_made_again_since_it_was_prepared_is_prepared_again(
     receipt = postgres.prepare(orders_rw(roles, "ada"), soon())
     roles.run("DROP ROLE {ada}; CREATE ROLE {ada} LOGIN")
 
-    with pytest.raises(TemporaryFailure, match="replaced since this was prepared"):
+    with pytest.raises(TemporaryFailure, match="replaced after this was prepared"):
         postgres.grant(orders_rw(roles, "ada"), [receipt], None, soon())
 
     assert roles.members() == {}
@@ -164,7 +164,7 @@ def test_an_account_made_again_since_it_was_prepared_is_prepared_again(
 
 def test_a_receipt_of_another_kind_is_refused(roles: Roles, postgres: Postgres) -> None:
     system = postgres.prepare(orders_rw(roles, "ada"), soon()).system
-    with pytest.raises(PermanentFailure, match="not one of a PostgreSQL target"):
+    with pytest.raises(PermanentFailure, match="not a PostgreSQL receipt"):
         postgres.has(orders_rw(roles, "ada"), [Receipt(system=system, facts={"group": "7"})], soon())
 
 
@@ -207,7 +207,7 @@ class TestDumpAndRestore:
         roles, kept = restored
         roles.run("GRANT pg_signal_backend TO {rotakey}")
         with bot(roles) as postgres:
-            with pytest.raises(PermanentFailure, match="is another system now"):
+            with pytest.raises(PermanentFailure, match="is a different system now"):
                 postgres.grant(orders_rw(roles, "ada"), kept, None, soon())
             postgres.revoke(orders_rw(roles, "ada"), kept, soon())
 

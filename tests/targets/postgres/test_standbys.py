@@ -127,7 +127,7 @@ def test_nothing_is_gone_while_a_grant_of_ours_is_at_work(roles: Roles, postgres
         granting.result()
 
     assert (seen.presence, seen.gone, seen.receipts) == (Presence.UNKNOWN, False, (receipt,))
-    assert seen.why == "an earlier grant of ours is still at work"
+    assert seen.why == "an earlier grant is still being executed"
     assert others.gone
     assert postgres.has(ada, [receipt], soon()).presence is Presence.OURS
 
@@ -251,7 +251,7 @@ def test_another_server_is_not_a_replica(roles: Roles, request: pytest.FixtureRe
     other = "older_server" if roles.version >= 160_000 else "newer_server"
     with listing(roles, request.getfixturevalue(other).url) as postgres:
         kept = granted(postgres, orders_rw(roles, "ada"))
-        assert "it is not a standby of the target" in (_unchecked(roles, postgres, kept).why or "")
+        assert "it is not a standby of this target" in (_unchecked(roles, postgres, kept).why or "")
 
 
 def test_a_replica_that_has_not_replayed_the_revocation_is_not_done(
@@ -286,8 +286,8 @@ def test_members_of_an_account_are_named(roles: Roles, postgres: Postgres) -> No
     gives = [orders_rw(roles, "ada").entitlement]
     roles.run("GRANT {ada} TO {bob}")
     warning = (
-        f'"{roles["bob"]}" can use all that the account "{roles["ada"]}" is granted:'
-        f' run REVOKE "{roles["ada"]}" FROM "{roles["bob"]}";'
+        f'"{roles["bob"]}" can use everything that the account "{roles["ada"]}" is granted: run REVOKE'
+        f' "{roles["ada"]}" FROM "{roles["bob"]}";'
     )
     assert postgres.warnings(gives, [], soon()) == ()
     assert postgres.warnings(gives, [roles["ada"], roles["carol"]], soon()) == (warning,)

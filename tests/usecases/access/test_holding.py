@@ -397,7 +397,7 @@ def test_trouble_with_redis_is_not_told_as_trouble_with_the_target(story: Story)
 
     def refuses(change: Change) -> object:
         if next(away, False):
-            raise TemporaryFailure("Redis does not answer as it should")
+            raise TemporaryFailure("the call to Redis failed")
         return commit(change)
 
     story.memory.commit = refuses  # type: ignore[method-assign,assignment]

@@ -182,7 +182,7 @@ def test_what_is_of_no_use_after_granting_is_not_called_granted(story: Story) ->
     waiting = story.grant(grant)
     assert (waiting.state, waiting.trouble) == (
         State.APPROVED,
-        "orders-db did not show it after granting",
+        "orders-db did not show the access after granting it",
     )
 
 

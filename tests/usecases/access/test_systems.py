@@ -23,7 +23,7 @@ from bot.usecases.access.systems import accept_system
 BILLING = replace(
     PROD_DB, name="billing", gives=(Entitlement(target="billing-db", what=(("role", "orders_rw"),)),)
 )
-SAME = "billing-db is the same server as orders-db: use one name"
+SAME = "billing-db is the same server as orders-db: use one name for it in access.yaml"
 
 
 def policy(mode: StrayMode = StrayMode.ENFORCE) -> Catalog:

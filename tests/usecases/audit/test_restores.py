@@ -341,7 +341,7 @@ def test_an_anchor_that_cannot_be_read_is_told_and_the_memory_goes_on(story: Sto
     backup = story.memory.backup()
     a_while(story)
     path.write_text("nonsense")
-    with pytest.raises(PermanentFailure, match="it is not the anchor of an audit; look at it"):
+    with pytest.raises(PermanentFailure, match="cannot be read: it is not a valid audit anchor; inspect it"):
         story.guard.look(SECURITY)
     assert restore(story) is None
     story.memory.restore(backup)
@@ -489,7 +489,7 @@ def test_numbers_that_were_skipped_are_noticed(story: Story, file: AnchorFile) -
     found = restore(story)
     assert found
     assert found.found == (
-        f"another chain behind seal {kept.number}: seals {kept.number + 1} to {seal.number - 1} are missing"
+        f"another chain after seal {kept.number}: seals {kept.number + 1} to {seal.number - 1} are missing"
         f" before seal {seal.number}"
     )
     accept(story)
@@ -519,7 +519,7 @@ def test_a_seal_that_lost_its_signature_is_noticed(story: Story, file: AnchorFil
     assert file.read() == kept
     found = restore(story)
     assert found
-    assert found.found == f"another chain behind seal {kept.number}: seal {forged.number} is not signed"
+    assert found.found == f"another chain after seal {kept.number}: seal {forged.number} is not signed"
 
 
 def put_seal(story: Story, seal: Seal) -> None:
@@ -563,7 +563,7 @@ def test_no_acceptance_is_followed_that_we_did_not_sign(
     assert file.read() == kept
     found = restore(story)
     assert found
-    assert found.found.startswith(f"another chain behind seal {kept.number}: ")
+    assert found.found.startswith(f"another chain after seal {kept.number}: ")
     again = acceptance_of(story, forged.number)
     story.memory.commit(Change(seal=again))
     story.guard.look(SECURITY)
@@ -695,7 +695,7 @@ def test_what_was_signed_is_accepted_only_with_a_signature(story: Story) -> None
     backup = story.memory.backup()
     a_while(story)
     put_back(story, backup)
-    with pytest.raises(PermanentFailure, match="set AUDIT_KEY as the workers have it"):
+    with pytest.raises(PermanentFailure, match="set AUDIT_KEY as on the workers"):
         accept(story)
     assert restore(story)
     accept_restore(story.ledger, story.memory, Pen(), by="carol", why="disk lost")
@@ -712,7 +712,7 @@ def test_what_was_signed_is_accepted_only_with_a_signature_also_by_an_empty_redi
         a_while(story)
     story.memory.restore(MemoryLedger(story.now).backup())
     story.guard.look(SECURITY)
-    with pytest.raises(PermanentFailure, match="are signed: set AUDIT_KEY as the workers have it"):
+    with pytest.raises(PermanentFailure, match="are signed: set AUDIT_KEY as on the workers"):
         accept(story)
     assert restore(story)
     accept_restore(story.ledger, story.memory, Pen(), by="carol", why="disk lost")
@@ -727,7 +727,7 @@ def test_before_the_first_signed_seal_an_acceptance_has_to_be_signed_too(story: 
     story.sign_with(Pen())
     story.memory.restore(backup)
     story.guard.look(SECURITY)
-    with pytest.raises(PermanentFailure, match="set AUDIT_KEY as the workers have it"):
+    with pytest.raises(PermanentFailure, match="set AUDIT_KEY as on the workers"):
         accept(story)
     assert restore(story)
     story.memory.commit(Change(seal=acceptance_of(story, 99), put={Key.of(Restore): None}))

@@ -237,7 +237,7 @@ def test_without_the_key_nothing_is_dropped(story: Story) -> None:
     days_pass(story, 88)
     story.memory.now += timedelta(days=1)
     retention = replace(story.retention(), signer=None)
-    with pytest.raises(PermanentFailure, match="are signed so far: set AUDIT_KEY here too"):
+    with pytest.raises(PermanentFailure, match="were signed until now: set AUDIT_KEY here too"):
         retention.run(claim_to_keep(story), timedelta(days=89), None)
     assert days(story) == [2, 3, 4, 5]
 
@@ -329,7 +329,7 @@ def test_what_cannot_be_read_back_from_the_archive_is_not_dropped(story: Story, 
     days_pass(story, 200)
     story.pass_time(2 * HOUR)
     assert days(story) == [2, 3, 4, 5]
-    with pytest.raises(PermanentFailure, match="cannot be relied on, so nothing is dropped"):
+    with pytest.raises(PermanentFailure, match="cannot be trusted, so nothing is dropped"):
         story.retention().run(claim_to_keep(story), timedelta(days=90), archive)
 
 

@@ -242,7 +242,7 @@ def test_what_is_signed_so_far_is_not_gone_on_with_without_a_key(story: Story) -
     note(story, "two")
     story.memory.advance(55)
     claim = seal_now(story)
-    with pytest.raises(PermanentFailure, match="are signed so far: set AUDIT_KEY here too"):
+    with pytest.raises(PermanentFailure, match="were signed until now: set AUDIT_KEY here too"):
         unsigned.seal(claim)
     story.memory.advance(CLAIM_SECONDS)
     story.run_due("seal")

@@ -89,7 +89,7 @@ def test_ending_it_takes_it_away_and_says_why(story: Story) -> None:
 
 def test_nothing_is_ended_by_a_policy_that_is_not_in_force(story: Story) -> None:
     adas = granted(story, ADA)
-    with pytest.raises(PermanentFailure, match="another policy has come into force"):
+    with pytest.raises(PermanentFailure, match="another policy came into force"):
         end_outdated(story.ledger, replace(catalog(), resources={}, version="another"), adas)
     assert story.live(adas)
 

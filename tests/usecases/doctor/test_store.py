@@ -22,7 +22,7 @@ from bot.usecases.doctor import store, work
 from bot.usecases.doctor.findings import Finding, Grade, look_at, not_known, ok, run_checks, wrong
 
 DOWN = TemporaryFailure("orders-db does not answer")
-REFUSED = "Redis does not answer as it should: Connection refused"
+REFUSED = "the call to Redis failed: Connection refused"
 ADAS = "orders_rw on orders-db for ada@example.com"
 
 
