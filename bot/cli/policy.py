@@ -21,9 +21,9 @@ from bot.usecases.enact import enact
 from bot.wiring import components
 
 WORDS: Mapping[Why, str] = {
-    Why.RESOURCE_GONE: "it it is no longer in the policy",
+    Why.RESOURCE_GONE: "it is no longer in the policy",
     Why.NO_LONGER_GIVEN: "it now gives something else",
-    Why.RULE_GONE: "the rule that gave it it is no longer in the policy",
+    Why.RULE_GONE: "the rule that gave it is no longer in the policy",
     Why.MAY_NOT_ASK: "this person may no longer request it",
 }
 """The objections about the resource; any other is that this person may be given nothing."""
