@@ -14,6 +14,7 @@ from slack_bolt.adapter.flask.handler import to_flask_response
 from slack_bolt.request import BoltRequest
 
 from bot.slack.incoming.payloads import from_http
+from bot.web.server import LARGEST_BODY
 
 Ready = Callable[[], str | None]
 """A function that returns None if all is well, otherwise what is not."""
@@ -31,6 +32,7 @@ def create(bolt_app: App | None, ready: Ready, gauges: Collector | None = None) 
     if gauges is not None:
         registry.register(gauges)
     site = Flask("rotakey", static_folder=None)
+    site.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     site.add_url_rule("/healthz", view_func=_healthz)
     site.add_url_rule("/readyz", view_func=lambda: _readyz(ready), endpoint="readyz")
     site.add_url_rule("/metrics", view_func=lambda: _metrics(registry), endpoint="metrics")
