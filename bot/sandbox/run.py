@@ -74,10 +74,11 @@ class Sandbox:
             stack.enter_context(lock_directory(self.data, otherwise))
             if self._fresh:
                 forget(self.data)
-            self.say("Starting Valkey and PostgreSQL ...")
-            self._start_servers(stack)
             self.say("Opening the Slack workspace and the pager ...")
             self._open_doubles(stack)
+            self.say("Starting Valkey and PostgreSQL ...")
+            self._start_servers(stack)
+            self._serve_page()
             self.say("Starting the bot: web and worker ...")
             self._start_bot(stack)
             self._stack = stack.pop_all()
@@ -126,8 +127,7 @@ class Sandbox:
         self.ledger = RedisLedger(self.redis, self.policy.workspace)
 
     def _open_doubles(self, stack: ExitStack) -> None:
-        """Open Slack and the pager as they were left, with the page beside Slack: on the port that was named,
-        otherwise on the last one used if it is still free."""
+        """Open Slack and the pager as they were left."""
         self.secrets = secrets_in(self.data / "secrets.json")
         self._doubles = stack.enter_context(Doubles(self.secrets))
         self.workspace, self.pager = self._doubles.slack, self._doubles.pager
@@ -144,9 +144,14 @@ class Sandbox:
             ) from error
         cast.add_schedules(self.pager, self.policy.catalog)
         stack.callback(self.pager.save, kept)
+
+    def _serve_page(self) -> None:
+        """Serve the page beside Slack: on the port that was named, otherwise on the last one used if it is
+        still free."""
         self.observer = Observer(self.ledger, self.database.view, self.policy.catalog)
+        controls = PagerControls(self.pager, self.data / "pager.json")
         page = Flask("sandbox")
-        page.register_blueprint(page_routes(self.workspace, PagerControls(self.pager, kept), self.observer))
+        page.register_blueprint(page_routes(self.workspace, controls, self.observer))
         ports = self.data / "port"
         last = int(ports.read_text("utf-8")) if ports.exists() else 0
         self._doubles.serve(self._wanted_port or (last if last and is_free(last) else 0), beside=page)

@@ -422,8 +422,7 @@ def test_nobody_cuts_off_a_signed_tail_by_saying_that_it_was_accepted(story: Sto
     assert restore(story)
     found = examine(lines(story.memory), Pen().trusts, kept)
     assert any(
-        each.startswith(f"the anchored seal {kept.number} is not in it")
-        for each in map(sentence, found.wrong)
+        each.startswith(f"the anchored seal {kept.number} is missing") for each in map(sentence, found.wrong)
     )
 
 
@@ -469,7 +468,7 @@ def test_an_acceptance_counts_only_with_our_signature(
     assert restore(story)
     assert file.read() == kept
     found = examine(lines(story.memory), Pen().trusts, kept)
-    assert any("is not in it" in each for each in map(sentence, found.wrong))
+    assert any("is missing" in each for each in map(sentence, found.wrong))
 
 
 def test_numbers_that_were_skipped_are_noticed(story: Story, file: AnchorFile) -> None:
@@ -756,7 +755,7 @@ def test_a_proof_finds_a_restore_unless_it_was_accepted(story: Story, file: Anch
     kept = file.read()
     put_back(story, backup)
     [missing] = map(sentence, examined(story, kept).wrong)
-    assert missing.startswith("the anchored seal 2 is not in it")
+    assert missing.startswith("the anchored seal 2 is missing")
     accept(story)
     a_while(story)
     found = examined(story, kept)
