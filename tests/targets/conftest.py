@@ -73,7 +73,7 @@ class Upgraded(Replicated):
         super()._prepare()
         self._password_file.write_text(self._old.password, "ascii")
 
-    def _init(self, password: Path) -> None:
+    def _run_initdb(self, password: Path) -> None:
         password.write_text(self._old.password, "ascii")
         os.mkdir(self._home, 0o700)
         os.chown(self._home, *self._account())
