@@ -146,7 +146,7 @@ def test_a_process_that_cannot_read_the_policy_in_force_grants_nothing_and_revok
     assert closed
     assert refusal(closed) == (
         f"🚨 A process can't read the policy in force, version {version_of(ELSEWHERE)}: access.yaml:3: "
-        "targets.orders-db.url: the variable ONLY_OTHERS_HAVE_IT is not set; give it a value in the "
+        "targets.orders-db.url: the variable ONLY_OTHERS_HAVE_IT is not set; set it in the "
         "environment. It grants nothing, and keeps revoking by the policy it followed before. Correct what "
         "it needs there and restart it, or run `rotakey policy apply FILE` with an access.yaml that it can "
         "read."
