@@ -1,4 +1,4 @@
-"""What one test leaves behind is no other's."""
+"""Undo what a test leaves behind in this process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import structlog
 
 @pytest.fixture(autouse=True)
 def _logs_as_before() -> Iterator[None]:
-    """A command sets up logging for its whole process, which here is that of the other tests too."""
+    """Restore logging: a command sets it up for its whole process, which here also runs other tests."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     *others, _ = structlog.get_config()["processors"]

@@ -1,4 +1,4 @@
-"""Where things lie that belong to no single test."""
+"""Paths that several tests need."""
 
 from pathlib import Path
 

@@ -61,7 +61,7 @@ def is_participle(name: str) -> bool:
 
 
 def figures_of(text: str) -> tuple[Figures, list[int]]:
-    """The figures of one module, and the lengths of its functions. Properties may have any name."""
+    """Return the figures of one module, and the lengths of its functions. Properties may have any name."""
     found, lengths = Figures(), []
     words = Counter(re.findall(r"\w+", text))
     for node in ast.walk(ast.parse(text)):
@@ -108,7 +108,7 @@ def stops(act: Callable[[], object]) -> tuple[int, int]:
 
 
 def trips() -> Iterator[tuple[str, int, int]]:
-    """A request that a rule approves, and an approver's click, through Slack's HTTP."""
+    """Yield a request that a rule approves, and an approver's click, through Slack's HTTP."""
     from bot.doubles.slack import serve  # noqa: PLC0415 -- only this needs servers
     from tests.slack import conftest, rig, scenes  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Calls to others: short retries, deadlines, and what their failures mean to us."""
+"""Calls to other services: short retries, deadlines, and how their failures are translated."""
 
 import threading
 from contextvars import ContextVar
@@ -12,7 +12,7 @@ from bot.upstream import LEAST_SECONDS, from_status, short_retries, time_left, w
 
 
 class Elsewhere:
-    """Fails as told, call by call, then says hello."""
+    """A service that fails as told, call by call, and then says hello."""
 
     def __init__(self, *failures: Exception) -> None:
         self.failures = list(failures)

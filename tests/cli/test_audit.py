@@ -1,4 +1,4 @@
-"""An auditor, and an SRE in a hurry, look at what Bob approved: in a real Valkey, and in a file."""
+"""``rotakey audit`` verifies, exports and shows what Bob approved, from a real Valkey and from files."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ resources:
 
 @dataclass(frozen=True)
 class Auditor:
-    """Runs ``rotakey audit`` as on a machine that knows Redis and access.yaml, and no other secret."""
+    """``rotakey audit`` on a machine that has Redis and access.yaml, and no other secret."""
 
     redis: Redis
     environ: dict[str, str]
@@ -61,7 +61,7 @@ class Auditor:
         return path
 
     def take_over(self, story: Story, spoilt: Callable[[str], str] = str) -> None:
-        """What the story wrote, into Redis; each entry as somebody ``spoilt`` it there."""
+        """Copy what the story wrote into Redis; each entry goes through ``spoilt`` first."""
         self.redis.delete(f"{self.name}:audit", f"{self.name}:seals")
         for entry in story.memory.written_entries(count=10_000):
             self.redis.xadd(f"{self.name}:audit", {"e": spoilt(entry.text)}, id=entry.name)
@@ -91,7 +91,7 @@ def auditor(server: Valkey, tmp_path: Path) -> Iterator[Auditor]:
 
 @pytest.fixture
 def story() -> Story:
-    """Dan asks at nine, Bob approves, and Dan gives it back; all is sealed."""
+    """Return a story in which Dan asks at nine, Bob approves, Dan gives it back, and all of it is sealed."""
     story = Story(sealed=True)
     approved(story)
     return story
@@ -316,7 +316,7 @@ def test_what_nobody_would_write_is_found_wrong_and_stops_nothing(
 
 
 def added(path: Path, at: str, text: str) -> None:
-    """One more entry behind all others, as somebody adds it who knows what an export looks like."""
+    """Add one more entry at the end, as somebody who knows the format of an export could."""
     *lines, end = path.read_text().splitlines()
     said = json.loads(end)
     said["end"]["entries"] += 1
@@ -386,7 +386,7 @@ def test_an_entry_of_the_year_318857_stops_no_sealing(server: Valkey) -> None:
 
 @pytest.fixture
 def parts(auditor: Auditor, story: Story) -> dict[str, Path]:
-    """Of four seals, from nine on, every minute or so."""
+    """Return the exports of four seals that were made about a minute apart, from nine on."""
     approved(story)
     auditor.take_over(story)
     times = [read_seal(each.text).at.strftime("%Y-%m-%dT%H:%M:%S") for each in story.memory.seals()]

@@ -1,4 +1,4 @@
-"""What a process says is one line of JSON each, whoever says it, and no secret is in a traceback."""
+"""Every log line of a process is one line of JSON, and no traceback contains a secret."""
 
 from __future__ import annotations
 

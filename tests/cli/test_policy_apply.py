@@ -1,4 +1,4 @@
-"""``rotakey policy apply``: the step of a deployment that puts a file in force."""
+"""``rotakey policy apply`` puts a file in force, and lists or ends the access that it does not allow."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ROLE = Entitlement(target="db", what=(("role", "rw"),))
 
 
 class Host:
-    """Where the command runs: it knows Redis, and no target."""
+    """A machine where the command runs: it can reach Redis, and no target."""
 
     def __init__(self, url: str, folder: Path) -> None:
         self.folder = folder
@@ -55,7 +55,7 @@ class Host:
         return found
 
     def gives(self, who: str) -> str:
-        """Somebody has prod-db since an hour, until two hours from now."""
+        """Put a live grant of prod-db into the ledger: from an hour ago until two hours from now."""
         now = self.ledger.read().now
         until = now + timedelta(hours=2)
         grant = Grant(

@@ -1,4 +1,4 @@
-"""A worker that starts: it says what is so, and refuses what could not work."""
+"""A starting process logs what may be wrong, and refuses settings that cannot work."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ resources:
 
 @pytest.fixture
 def environ(tmp_path: Path) -> Mapping[str, str]:
-    """There is no Redis."""
+    """Return an environment in which no Redis can be reached."""
     file = tmp_path / "access.yaml"
     file.write_text(POLICY, "utf-8")
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
@@ -92,7 +92,7 @@ OF_TARGETS = ("ORDERS_DB_URL", "BILLING_DB_URL")
 
 
 def test_a_web_process_starts_with_what_slack_and_redis_need_alone(environ: Mapping[str, str]) -> None:
-    """Without a Redis it gets as far as waiting for it."""
+    """Without a Redis, it gets as far as waiting for one."""
     few = {name: value for name, value in environ.items() if name not in OF_TARGETS}
     secret = {"SLACK_SIGNING_SECRET": "tell-nobody-0123456789abcdef", "SECRET_KEY": "k" * 32, "PORT": "0"}
     with started({**few, **secret}, "web") as web:

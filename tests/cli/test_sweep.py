@@ -1,4 +1,4 @@
-"""Nobody works any more, or the due set is lost: a sweep from outside takes back what is past its end."""
+"""No worker runs, or the due set is lost: ``rotakey sweep`` revokes what is past its end."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def story() -> Story:
 
 
 def begun(story: Story, length: str = "1h") -> str:
-    """Ada has it."""
+    """Return a ledger and a target where Ada has access."""
     grant = story.ask(ADA, length=length).standing.grant.id
     story.run_due()
     assert story.has(ADA)
@@ -55,7 +55,7 @@ def begun(story: Story, length: str = "1h") -> str:
 
 
 def swept(story: Story) -> list[tuple[str, str]]:
-    """What a sweep says, and does: of all that is past its end."""
+    """Run a sweep, and return what became of each hold."""
     found = Sweep(story.memory, story.find_target, Deadline.after(30)).run()
     return [(hold_name(each.hold), each.how or each.trouble) for each in found]
 
@@ -178,7 +178,7 @@ def test_what_is_approved_is_not_given_and_still_owed_to_a_worker(story: Story) 
 
 
 def test_who_is_approved_anew_just_then_keeps_it(story: Story) -> None:
-    """Between the look at what is owed and the claim."""
+    """The approval comes between the survey and the claim."""
     begun(story)
     story.memory.advance(HOUR)
 
@@ -226,7 +226,7 @@ def test_what_cannot_be_taken_is_left_with_the_reason_and_tried_at_once_next_tim
 
 
 def stopped_at(story: Story, verb: str) -> list[tuple[str, str]]:
-    """A sweep that is told to stop while it does that."""
+    """Run a sweep that is told to stop at this step, and return what became of each hold."""
     it = Sweep(story.memory, story.find_target, Deadline.after(30))
     story.target.before = lambda now: it.stop() if now == verb else None
     found = it.run()
@@ -378,7 +378,7 @@ def test_beside_a_live_worker_each_is_taken_once(client: Redis) -> None:
 
 
 def given(ledger: RedisLedger, target: FakeTarget, account: str) -> None:
-    """The grant it was given for is lost."""
+    """Leave access at the target for a grant that is lost."""
     hold = Hold(target="orders-db", account=account, entitlement=ROLE)
     receipt = target.prepare(hold, Deadline.after(5))
     target.grant(hold, (receipt,), None, Deadline.after(5))

@@ -1,4 +1,5 @@
-"""Clocks of single programs, each apart from this machine's by as much as a story says, and ever set anew."""
+"""A clock for a single program, apart from this machine's by any offset, which can be set again at any
+time."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ def compiled(folder: Path) -> Path:
 
 
 class Clock:
-    """One program's. Whoever runs it must be able to read ``folder``."""
+    """The clock of one program. The user that runs the program must be able to read ``folder``."""
 
     def __init__(self, library: Path, folder: Path, name: str) -> None:
         self.library = library
@@ -36,18 +37,18 @@ class Clock:
         return {"LD_PRELOAD": str(self.library), "CLOCK_APART": str(self._file)}
 
     def set(self, *, apart: float) -> None:
-        """So many seconds ahead of the machine's, or behind it; at once."""
+        """Set the clock that many seconds ahead of the machine's, or behind it, at once."""
         self.apart = apart
         with self._file.open("r+b") as file:
             file.write(struct.pack("d", apart))
 
     def step(self, seconds: float) -> None:
-        """Forward, or back."""
+        """Move the clock forward, or back."""
         self.set(apart=self.apart + seconds)
 
     @contextmanager
     def inherited(self) -> Iterator[None]:
-        """What is started meanwhile has this clock."""
+        """Give this clock to every process that is started within the block."""
         before = {name: os.environ.get(name) for name in self.environ}
         os.environ.update(self.environ)
         try:

@@ -1,4 +1,4 @@
-"""A sandbox in which web, worker, Redis and PostgreSQL have a clock of their own each."""
+"""A sandbox in which web, worker, Redis and PostgreSQL each have their own clock."""
 
 import sys
 import tempfile
@@ -21,12 +21,12 @@ class Clocks:
     postgres: Clock
 
     def put_right(self) -> None:
-        """But for Redis's: setting it back has consequences, which have a story of their own."""
+        """Set all clocks right except Redis's: setting that one back has consequences of its own."""
         for clock in (self.web, self.worker, self.postgres):
             clock.set(apart=0)
 
     def rule(self, pid: int) -> bool:
-        """The program goes by one of them."""
+        """Return whether the process goes by one of these clocks."""
         return self.redis.library.name in Path(f"/proc/{pid}/maps").read_text()
 
 

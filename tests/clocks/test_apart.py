@@ -1,4 +1,4 @@
-"""The clocks of web, worker and PostgreSQL may say what they like: access begins and ends by Redis's."""
+"""Access begins and ends by the clock of Redis, whatever the clocks of web, worker and PostgreSQL say."""
 
 import os
 import signal
@@ -30,13 +30,13 @@ def end_of(rig: Rig, reason: str) -> datetime:
 
 
 def goes_with_its_lease(rig: Rig, role: str, end: datetime) -> None:
-    """Not a moment before ``end`` on Redis's clock, and soon after it."""
+    """Wait until nobody is in the role, and check that this was right after ``end`` on Redis's clock."""
     until(lambda: not rig.members(role))
     assert end <= redis_time(rig) < end + timedelta(seconds=5)
 
 
 def goes_by_redis(rig: Rig, who: str, reason: str) -> None:
-    """Access for two seconds, and a card that says so."""
+    """Check that two seconds of access last two seconds, and that the card says so."""
     before = redis_time(rig)
     rig.types(who, f"request prod-db 2s because {reason}")
     end = end_of(rig, reason)
@@ -48,7 +48,7 @@ def goes_by_redis(rig: Rig, who: str, reason: str) -> None:
 
 
 def stands_in(rig: Rig, start: datetime, end: datetime) -> None:
-    """Dan, for Ada, at night; nothing else is waited for while he does."""
+    """Put Dan on call for Ada, with nothing else happening meanwhile."""
     rig.pager.override("PNIGHT", DAN, start, end)
     rig.has("night_ro", "dan")
     assert start <= redis_time(rig)
@@ -84,7 +84,7 @@ def test_setting_the_clocks_of_web_and_worker_ends_nothing_early_or_late(rig: Ri
 def test_a_web_process_that_is_off_by_more_than_slack_allows_hears_nobody(
     rig: Rig, clocks: Clocks, apart: float
 ) -> None:
-    """A request so old may be one that somebody recorded: Slack's own rule."""
+    """Slack's own rule: a request that old may be a recorded one."""
     clocks.web.set(apart=apart)
     reply = rig.slack.type_command(ADA, DB_ACCESS, "/access", "request prod-db 1h because it is late")
     assert reply.status == 401

@@ -1,4 +1,4 @@
-"""What happens by design when the clock of Redis itself is wrong, or is set: the one clock that decides."""
+"""The clock of Redis, the one that decides, is wrong or is set: the consequences are those of the design."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Files to read in tests: a whole one, and one resource with something changed."""
+"""Files to read in tests: a complete one, and one resource with changes."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def resource_text(*lines: str) -> str:
 
 
 def resource(*lines: str) -> Resource:
-    """The resource of a file without mistakes."""
+    """Return the only resource of a file that must have no mistakes."""
     return read(resource_text(*lines)).catalog.resources["prod-db"]
 
 
@@ -78,6 +78,7 @@ def said(text: str | bytes, environ: dict[str, str] | None = None) -> list[str]:
 
 
 def wrong_with(*lines: str) -> list[str]:
-    """What is said of a resource with these lines: line, key and text, without the common beginning."""
+    """Return the mistakes of a resource with these lines: line, key and text, without the common
+    beginning."""
     mistakes = check(resource_text(*lines), environ=ENVIRON)
     return [f"{each.line} {each.path.removeprefix('resources.prod-db.')}: {each.text}" for each in mistakes]

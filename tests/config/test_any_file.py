@@ -1,4 +1,4 @@
-"""Whatever is done to a good file, reading it ends in a policy or in mistakes that lie inside of it."""
+"""However a good file is changed, reading it ends in a policy, or in mistakes at places inside the file."""
 
 from __future__ import annotations
 

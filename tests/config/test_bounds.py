@@ -1,4 +1,4 @@
-"""Lengths that nobody means are out of bounds, and the bounds are said."""
+"""Lengths have bounds, and a mistake names them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What parts of a file say against each other is a mistake, if the text alone shows it for certain."""
+"""Parts of a file that contradict each other are a mistake, if the text alone proves it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ UNSET: dict[str, str] = {}
 
 
 def told(good: str, bad: str, text: str = TEXT) -> list[str]:
-    """What is said of the changed file; the same while its variable is not set."""
+    """Return the mistakes of the changed file. They must be the same while its variable is not set."""
     assert good in text
     return said(text.replace(good, bad, 1))
 

@@ -1,4 +1,4 @@
-"""What may be wrong with a file is a warning, with its line; it stops nothing."""
+"""A doubt about a file becomes a warning with its line, and stops nothing."""
 
 from __future__ import annotations
 

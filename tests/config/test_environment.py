@@ -1,4 +1,4 @@
-"""The environment is read once; all that is wrong is told together, and secrets stay unseen."""
+"""The environment is read once, all mistakes are reported together, and secrets are never shown."""
 
 from __future__ import annotations
 

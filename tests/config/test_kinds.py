@@ -1,4 +1,4 @@
-"""What each kind of target and source has to state about itself."""
+"""Each kind of target and source has to state which systems it reaches."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_nor_one_that_reaches_by_a_key_it_does_not_have(base: type[Kind]) -> Non
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_key_that_may_name_a_system_is_stated(kind: type[Kind]) -> None:
-    """Whatever a kind keeps secret or calls an address is where it connects to."""
+    """Any key that is secret or an address may name a system."""
     named = {name for name in kind.model_fields if "url" in name or "host" in name}
     secret = {name for name, each in kind.model_fields.items() if "SecretStr" in str(each.annotation)}
     assert named | secret <= set(kind.reaches)

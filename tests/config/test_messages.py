@@ -1,4 +1,4 @@
-"""A file with a mistake of every sort, and what `rotakey check` prints of it, word for word."""
+"""A file with every sort of mistake, and what `rotakey check` prints about it, word for word."""
 
 from __future__ import annotations
 

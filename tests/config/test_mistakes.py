@@ -1,4 +1,4 @@
-"""Each thing that can be wrong with access.yaml is told where it is, with what to write instead."""
+"""Each mistake in access.yaml is reported at its place, with what to write instead."""
 
 from __future__ import annotations
 

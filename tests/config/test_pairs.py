@@ -1,4 +1,4 @@
-"""Every key of access.yaml reaches the domain, and everything in the domain can be written."""
+"""Every key of access.yaml reaches the domain, and every setting of the domain has a key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reason's pattern is accepted if it can be compiled, and matched for as long as there is time."""
+"""A reason's pattern is accepted if it compiles, and is matched within a time limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A good access.yaml becomes the policy, word for word."""
+"""An access.yaml without mistakes becomes the policy that it describes."""
 
 from __future__ import annotations
 

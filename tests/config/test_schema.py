@@ -1,4 +1,4 @@
-"""The JSON Schema says to an editor what `rotakey check` says of a file, as far as a schema can."""
+"""The JSON Schema accepts and rejects what `rotakey check` does, as far as a schema can."""
 
 from __future__ import annotations
 

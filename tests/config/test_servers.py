@@ -1,4 +1,4 @@
-"""One running server has one name, however its address is written."""
+"""A running server may have only one name, however its address is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The targets alone: what is wrong elsewhere in access.yaml keeps nobody from taking back."""
+"""Targets can be read, for revoking, from a file that has mistakes elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""${NAME} is filled in from the environment: in the settings of targets and sources, and never shown."""
+"""``${NAME}`` is filled in from the environment, only in settings of targets and sources, and never shown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ELSEWHERE = (
 
 
 def paged(every: str) -> str:
-    """A file whose source is asked that often."""
+    """Return a file whose source is read at this interval."""
     return resource_text(BOB).replace(PAGER, f"{{kind: pagerduty, every: {every}}}")
 
 
@@ -173,7 +173,7 @@ security: {channel: "${WHO}", people: ["${WHO}"]}
 
 
 def test_no_variable_stands_in_people_in_resources_or_in_rules() -> None:
-    """Two processes would have two policies of one version."""
+    """Otherwise two processes could have two policies with one version."""
     found = check(RULES, environ={"ORDERS_DB_URL": "postgresql://here", "WHO": "U02ADA"})
     refused = {each.path for each in found if ELSEWHERE in each.text}
     assert refused == {

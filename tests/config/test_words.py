@@ -1,4 +1,4 @@
-"""No resource has a name that ``/access`` reads as something else."""
+"""A resource cannot have a name that ``/access`` reads as something else."""
 
 from __future__ import annotations
 

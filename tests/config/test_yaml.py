@@ -1,4 +1,4 @@
-"""Files that are hostile, broken, or no text at all are refused in a sentence, and quickly."""
+"""Files that are hostile, broken or not text are refused quickly, with one sentence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
 
 @pytest.fixture(params=["libyaml", "Python"], autouse=True)
 def _either_loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """PyYAML comes with libyaml nearly everywhere, but not everywhere."""
+    """Run each test with libyaml and without it: not every PyYAML comes with libyaml."""
     monkeypatch.setattr(tree, "LOADER", yaml.CSafeLoader if request.param == "libyaml" else yaml.SafeLoader)
 
 

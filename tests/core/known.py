@@ -1,4 +1,4 @@
-"""What is known of everybody at nine, and what may speak against a person."""
+"""The facts that are known of everybody at nine, and objections to a person."""
 
 from __future__ import annotations
 

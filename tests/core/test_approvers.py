@@ -1,4 +1,4 @@
-"""Whether anybody could approve a request, counted as a click would be judged."""
+"""A request is refused if nobody could approve it, judged as a click would be."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ON_CALL = OnCall(schedule=SCHEDULE, levels=(1,))
 
 
 def lack(known: Facts, resource: Resource = PROD_DB, who: str = DAN, **policy: Any) -> Reason | None:
-    """Why a request of Dan would be refused because of who may approve it."""
+    """Return the reason why Dan's request would be refused for lack of approvers."""
     ask = Ask(person=who, resource=resource, length=HOUR, reason="x")
     decision = decide(ask, replace(catalog(), **policy), known)
     return decision.reason if decision.outcome is Outcome.REFUSE else None

@@ -1,4 +1,4 @@
-"""Who may approve, and whether the one who asked may still have it."""
+"""The rules for who may approve, and whether the requester may still have it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is believed of one answer of a source, and what only of three."""
+"""A source's answer is believed at once, or only after three answers that agree."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_while_others_read_badly_no_answer_counts() -> None:
 
 
 def test_an_empty_answer_without_a_second_is_no_agreement() -> None:
-    """Somebody may be there, and only the other way shows it."""
+    """Somebody may be there, and only the other way of reading shows it."""
     known: Roster | None = roster(on())
     for minutes in range(30):
         known = read(known, answer(), NINE + minutes * MINUTE)
@@ -193,7 +193,7 @@ def covered(known: Roster) -> set[tuple[str, int]]:
 def test_by_one_answer_nobody_is_lost_to_nobody(
     known: tuple[Shift, ...], first: tuple[Shift, ...], second: tuple[Shift, ...] | None, unknown: bool
 ) -> None:
-    """Whoever is on call stays so, unless somebody else is at that level or both ways show that nobody is."""
+    """A person stays on call unless somebody else is at that level, or both ways of reading show nobody."""
     before = Roster(schedule=SCHEDULE, shifts=known, read_at=NINE - MINUTE)
     unknown = unknown and not first and second is None
     after = read(before, answer(*first, second=second, unknown=unknown))

@@ -1,4 +1,4 @@
-"""What people took away, and what is frozen: no rule gives it, and who decides instead."""
+"""No rule gives back what people took away, or what is frozen; and who decides instead."""
 
 from __future__ import annotations
 

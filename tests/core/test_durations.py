@@ -1,4 +1,4 @@
-"""What people may write for a length of time, and what they are told where it is none."""
+"""The lengths of time that people may write, and the answers to anything else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A grant's life: each legal move, and each illegal one refused."""
+"""The states of a grant: each legal move works, and each illegal one is refused."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MORE = Extension(id="G1-1", asked_at=NINE, until=TEN + timedelta(hours=1), polic
 
 
 def grant(state: State, **changes: object) -> Grant:
-    """Ada's four hours of prod-db in that state, with two holds once it was approved."""
+    """Return Ada's four hours of prod-db in that state, with two holds once it was approved."""
     asked = Grant(
         id="G1",
         person=ADA,

@@ -1,4 +1,4 @@
-"""Whatever becomes of its grounds and extensions, a lease ends with the last ground that stands."""
+"""However its grounds and extensions change, a lease ends with the last ground that stands."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Grounds(RuleBasedStateMachine):
         return [each for each in self.grant.stands_on if each.stands(self.now)]
 
     def settle(self) -> None:
-        """As the worker does when the lease has run out."""
+        """Do what the worker does when the lease has run out."""
         if self.live and self.grant.until is not None and self.grant.until <= self.now:
             self.grant = grants.end(self.grant, reason=because(Why.EXPIRED), now=self.now)
 

@@ -1,4 +1,4 @@
-"""When it is proven that a hand took access away at the target, and when nothing can be said."""
+"""When it counts as proven that a person removed access at the target, and when it does not."""
 
 from __future__ import annotations
 

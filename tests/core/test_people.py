@@ -1,4 +1,4 @@
-"""Two Slack users who are one person, and two who are not."""
+"""Two Slack users count as one person if they share an account or an address."""
 
 from __future__ import annotations
 

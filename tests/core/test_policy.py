@@ -1,4 +1,4 @@
-"""Who gets what, by which rule and until when; and what is said where they do not."""
+"""The policy's decisions: who gets what, by which rule and until when, and the reason if not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of access when its facts change: it may shrink, and only a shift's own may grow."""
+"""When facts change, access may shrink, and only a shift's own access may grow."""
 
 from __future__ import annotations
 

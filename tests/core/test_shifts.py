@@ -1,4 +1,4 @@
-"""Who is on call when: half-open windows, joined where they adjoin."""
+"""Shifts are half-open windows, and adjoining ones are joined."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When access that nothing explains counts as a stray, and how many of them may be taken at once."""
+"""When access counts as a stray, and how many strays may be revoked at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The steps of docs/adding-a-*.md work: a copy of the project in which they are done has the toy kind."""
+"""The steps of docs/adding-a-*.md work: a copy of the project that follows them has the toy kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A command of ours as a process of its own, and what it leaves behind."""
+"""A command of ours as a separate process, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 
 def refused(*arguments: str | Path) -> str:
-    """What a command says that ends with exit code 1."""
+    """Return what a command that exits with code 1 says."""
     command = [sys.executable, "-m", "bot", *map(str, arguments)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert (ended.returncode, ended.stdout) == (1, "")
@@ -42,7 +42,7 @@ class Running:
         self.started = descendants(process.pid)
 
     def ends(self, by: signal.Signals) -> int:
-        """Its exit code, once nothing that it started is left."""
+        """Return its exit code, once nothing that it started is left."""
         self.started |= descendants(self.process.pid)
         self.process.send_signal(by)
         code = self.process.wait(30)
@@ -65,7 +65,7 @@ class Running:
         return [each["account"] for one in found if one["role"] == role for each in one["members"]]
 
     def messages(self, who: str) -> list[str]:
-        """What the bot said where ``who`` reads."""
+        """Return what the bot said where ``who`` can read it."""
         state = self.sees(who)
         said = (each for channel in state["channels"] for each in channel["messages"])
         return [each["text"] for each in said if each["user"] == state["bot"]["id"]]
@@ -90,7 +90,7 @@ Process = tuple[int, str]
 
 
 def descendants(parent: int) -> set[Process]:
-    """Everything that it started, and what that started."""
+    """Return all processes that it started, and those that they started."""
     parents = {each: its for each, its, _ in processes()}
     found, new = set[Process](), {parent}
     while new:
@@ -104,7 +104,7 @@ def running() -> set[Process]:
 
 
 def processes() -> Iterator[tuple[Process, int, str]]:
-    """Each with its parent and its state."""
+    """Yield all processes, each with its parent and its state."""
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             stat = path.read_text()

@@ -1,4 +1,4 @@
-"""One sandbox for all stories that get along with each other; each leaves it as it found it."""
+"""One sandbox for all stories that can share one; each leaves it as it was."""
 
 from collections.abc import Iterator
 

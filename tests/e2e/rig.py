@@ -1,4 +1,4 @@
-"""What the stories see and do: people in Slack, the on-call schedules, and PostgreSQL as it really is."""
+"""The view and the hands of a story: people in Slack, on-call schedules, and PostgreSQL as it really is."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 @contextmanager
 def rig_in(folder: Path, policy: Path = POLICY) -> Iterator[Rig]:
-    """A running sandbox, of which nothing is left behind."""
+    """Yield a running sandbox, and leave nothing of it behind."""
     try:
         with Sandbox(to_try(policy), folder) as sandbox, closing(Rig(sandbox)) as rig:
             yield rig
@@ -62,15 +62,15 @@ class Rig:
     # ------------------------------------------------------------------------------------ in Slack
 
     def types(self, who: str, text: str, channel: str = DB_ACCESS) -> str:
-        """What only ``who`` reads in answer."""
+        """Type a command, and return the answer that only ``who`` can read."""
         return self.read(self.slack.type_command(who, channel, "/access", text).text)
 
     def listed(self, who: str, text: str) -> list[str]:
-        """The lines of an answer that is a list."""
+        """Return the lines of an answer that is a list."""
         return self.lines(self.slack.type_command(who, DB_ACCESS, "/access", text).blocks)
 
     def clicks(self, who: str, card: Message, verb: str) -> Reply:
-        """No faster than a person can: the bot has noted by then which message is the card."""
+        """Click no faster than a person can: by then the bot has noted which message is the card."""
         [grant] = {
             each["value"].partition(BETWEEN)[0]
             for block in card.blocks
@@ -81,19 +81,19 @@ class Rig:
         return self.slack.click(who, card.channel, card.ts, verb)
 
     def _places(self, name: str) -> set[tuple[str, str | None]]:
-        """Where the messages of a grant, or of an alert, are."""
+        """Return where the messages of a grant, or of an alert, are."""
         snap = self.ledger.read({Key.of(Card, name), Key.of(Alert, name)})
         cards = [each.places for each in snap.all(Card)]
         alerts = [each.places for each in snap.all(Alert)]
         return {(each.channel, each.ts) for places in (*cards, *alerts) for each in places}
 
     def cards(self, where: str, reason: str) -> list[Message]:
-        """The bot's messages that quote the reason, in a channel or, by a person's id, in their DM."""
+        """Return the bot's messages that quote the reason, in a channel or, by a person's id, in their DM."""
         messages = self.slack.dm(where) if where.startswith("U") else self.slack.messages(where)
         return [each for each in messages if f"> {reason}" in self.lines(each.blocks)]
 
     def card(self, where: str, reason: str) -> Message:
-        """The one message about it, as soon as it is there."""
+        """Return the one message about it, as soon as it is there."""
         until(lambda: self.cards(where, reason))
         [card] = self.cards(where, reason)
         return card
@@ -102,23 +102,23 @@ class Rig:
         return [self.read(each.text) for each in self.cards(where, reason)]
 
     def sees(self, where: str, reason: str, headline: str, *, within: float = PATIENCE) -> None:
-        """One message about it is there, and comes to say so."""
+        """Wait until there is one message about it, with this headline."""
         until(lambda: self.headlines(where, reason), within, expected=[headline])
 
     def hears(self, who: str, whisper: str, times: int = 1) -> None:
-        """What only ``who`` sees, as the newest of its kind."""
+        """Wait until the newest ``times`` messages that only ``who`` can see say this."""
         until(lambda: self.whispers(who)[-times:], expected=[whisper] * times)
 
     def dm(self, who: str) -> list[str]:
-        """What the bot told ``who`` in direct messages."""
+        """Return what the bot told ``who`` in direct messages."""
         return [self.read(each.text) for each in self.slack.dm(who)]
 
     def whispers(self, who: str) -> list[str]:
-        """What the bot said that only ``who`` sees."""
+        """Return what the bot said that only ``who`` can see."""
         return [self.read(each.text) for each in self.slack.ephemerals(who)]
 
     def lines(self, blocks: list[Json]) -> list[str]:
-        """All that is written on a card, in order."""
+        """Return all text on a card, in order."""
         texts = [
             part["text"]
             for block in blocks
@@ -129,7 +129,8 @@ class Rig:
         return [line for text in plain for line in self.read(text).splitlines()]
 
     def read(self, text: str) -> str:
-        """As people read it: names for ids, TIME for any moment, N for how long ago something is."""
+        """Return text as people read it: names for ids, TIME for any moment, N for how long ago something
+        was."""
         text = re.sub(r"<!date\^[^>]*>", "TIME", text)
         text = re.sub(r"<@(\w+)>", lambda found: "@" + self.slack.memory.people[found[1]].real_name, text)
         text = re.sub(r"<#(\w+)>", lambda found: "#" + self.slack.memory.channels[found[1]].name, text)
@@ -138,11 +139,11 @@ class Rig:
     # --------------------------------------------------------------------------------- in PostgreSQL
 
     def has(self, role: str, *accounts: str, within: float = PATIENCE) -> None:
-        """These and nobody else come to be in the role."""
+        """Wait until these, and nobody else, are in the role."""
         until(lambda: self.members(role), within, expected=set(accounts))
 
     def members(self, role: str) -> set[str]:
-        """Who has it, as PostgreSQL tells at this moment."""
+        """Return who has the role now, according to PostgreSQL."""
         try:
             found = self._eye.execute(MEMBERS, (role,)).fetchall()
         except psycopg.OperationalError:  # PostgreSQL was away meanwhile
@@ -157,7 +158,7 @@ class Rig:
         return psycopg.connect(self.sandbox.database.url, autocommit=True)
 
     def the_bot(self) -> Session:
-        """With the bot's own role, past the bot."""
+        """Connect with the bot's own role, without the bot's knowledge."""
         return psycopg.connect(self.sandbox.database.bot_url, autocommit=True)
 
     # ---------------------------------------------------------------------------------- in the ledger
@@ -166,11 +167,11 @@ class Rig:
         return list(self.ledger.read((), ("open",)).all(Grant))
 
     def open_asks(self) -> list[Grant]:
-        """What people asked for themselves."""
+        """Return the open requests that people made themselves."""
         return [each for each in self.open_grants() if each.origin is Origin.ASKED]
 
     def grant(self, reason: str) -> Grant:
-        """The open grant asked for with this reason."""
+        """Return the open grant that was requested with this reason."""
         [found] = [each for each in self.open_grants() if each.reason == reason]
         return found
 
@@ -183,7 +184,7 @@ class Rig:
         return any(each["grant"] == grant for each in self.sandbox.observer.leases())
 
     def audit(self, grant: str) -> list[str]:
-        """What happened to it, in order."""
+        """Return what happened to it, in order."""
         return [each.what for each in self.entries() if each.grant == grant]
 
     def entries(self) -> list[Entry]:
@@ -194,11 +195,11 @@ class Rig:
         return found
 
     def quiet(self) -> bool:
-        """Nothing is owed to anybody's eyes."""
+        """Return whether no message is owed to anybody."""
         return not self.owed("card:", "note:", "home:")
 
     def owed(self, *kinds: str, within: float = float("inf")) -> list[str]:
-        """What the worker still has to do, now or ``within`` so many seconds."""
+        """Return what the worker still has to do, now or ``within`` that many seconds."""
         latest = self.sandbox.observer.clock() + within
         redis: Any = self.sandbox.redis
         lanes = (f"rotakey:{{main}}:due:{lane}" for lane in redis.smembers("rotakey:{main}:lanes"))
@@ -208,13 +209,13 @@ class Rig:
     # ----------------------------------------------------------------------------------- and around
 
     def also(self, command: str, environ: Mapping[str, str] | None = None, **more: str) -> BotProcess:
-        """One more process of the bot, in the environment of the others or another."""
+        """Start one more process of the bot, with the environment of the others or another one."""
         whole = {**(self.sandbox.environ if environ is None else environ), **more}
         return BotProcess(command, environ=whole, log=self.sandbox.data / f"another-{command}.log")
 
     @contextmanager
     def crashed(self, server: ServerProcess) -> Iterator[None]:
-        """Killed without a word, and started again on what it had written."""
+        """Kill it without warning, and start it again on what it had written."""
         server.kill()
         try:
             yield
@@ -242,11 +243,11 @@ class Rig:
                 setattr(self.pager.faults, name, type(value)())
 
     def second(self, ahead: int = 0) -> datetime:
-        """The second that runs now, or so many ahead: on-call services know nothing smaller."""
+        """Return the current second, or one that many ahead: on-call services know nothing smaller."""
         return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=ahead)
 
     def settle(self) -> None:
-        """End what a story left open, and wait until everybody has been told."""
+        """End what a story left open, and wait until everybody was told."""
         for grant in self.open_grants():
             if grant.origin is Origin.ASKED and grant.state is not State.ENDING:
                 self.types(grant.person, f"done {grant.id}")

@@ -1,4 +1,4 @@
-"""Whoever is not on call asks people, and only the right people's word counts."""
+"""A person who is not on call asks approvers, and only the right people's decision counts."""
 
 import psycopg
 import pytest

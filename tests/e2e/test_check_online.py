@@ -1,4 +1,4 @@
-"""``check --online`` looks up where the names in a file point to, without Redis."""
+"""``check --online`` looks up the names in a file where they point to, without Redis."""
 
 from __future__ import annotations
 

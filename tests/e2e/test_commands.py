@@ -1,4 +1,4 @@
-"""The commands as a newcomer starts them."""
+"""The commands as a newcomer runs them."""
 
 import json
 import signal
@@ -39,7 +39,7 @@ Rotakey = Callable[..., Ended]
 
 @pytest.fixture
 def rotakey(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Rotakey:
-    """A command that ends at once; ``NAME=value`` is put into its environment."""
+    """Return a function that runs a command to its end; ``NAME=value`` is added to its environment."""
 
     def run(*arguments: str | Path, **environ: str) -> Ended:
         monkeypatch.setattr("sys.argv", ["rotakey", *map(str, arguments)])

@@ -1,4 +1,4 @@
-"""At three in the morning, one screen tells what is wrong and what to do."""
+"""``rotakey doctor`` shows on one screen what is wrong and what to do."""
 
 from __future__ import annotations
 

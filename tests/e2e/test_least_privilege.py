@@ -1,4 +1,4 @@
-"""Each process works with the variables that it needs, and with no others."""
+"""Each process works with only the variables that it needs."""
 
 from __future__ import annotations
 

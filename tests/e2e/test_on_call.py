@@ -1,4 +1,4 @@
-"""Whoever is on call has access by asking, and approvers hear nothing of it."""
+"""A person on call gets access by asking, and approvers are not bothered."""
 
 import psycopg
 import pytest

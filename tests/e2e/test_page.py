@@ -1,4 +1,4 @@
-"""The newcomer's path through the sandbox's page, in a real browser, with nothing behind it feigned."""
+"""The newcomer's path through the sandbox's page, in a real browser on real parts."""
 
 import shutil
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ expect.set_options(timeout=15_000)
 
 @pytest.fixture(scope="module")
 def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    """The sandbox as `rotakey sandbox` starts it: with its own policy."""
+    """Yield the sandbox as `rotakey sandbox` starts it: with its own policy."""
     with rig_in(tmp_path_factory.mktemp("untouched"), POLICY) as rig:
         yield rig
 
@@ -32,7 +32,7 @@ def chromium() -> Iterator[Browser]:
 
 
 def ask(page: Page, seconds: int) -> None:
-    """What the guide proposes, but for so many seconds only."""
+    """Send the request that the guide proposes, but for only that many seconds."""
     page.locator("#guide .chip").click()
     composer = page.locator("#composer textarea")
     expect(composer).to_have_value("/access request prod-db 1m because orders are stuck")

@@ -1,4 +1,4 @@
-"""PagerDuty is down, or wrong: nobody is let in by old news, and nobody is cut off by bad news."""
+"""While PagerDuty is down or wrong, old facts let nobody in, and wrong ones cut nobody off."""
 
 from bot.testing.polling import until
 from tests.e2e.rig import ADA, DAN, DB_ACCESS, SECURITY, Rig

@@ -1,4 +1,4 @@
-"""A policy is changed while the bot runs: all processes follow, and old cards are judged by it."""
+"""When the policy changes, all running processes follow it, and it decides about old cards too."""
 
 from pathlib import Path
 
@@ -100,7 +100,7 @@ def test_a_policy_text_that_was_changed_in_redis_opens_nothing_and_closes_nothin
 
 
 def applies(rig: Rig, file: Path, *options: str) -> Result:
-    """The step of a deployment."""
+    """Apply the policy, as a deployment does."""
     words = ["policy", "apply", str(file), *options]
     return CliRunner().invoke(rotakey, words, env=dict(rig.sandbox.environ))
 

@@ -1,4 +1,4 @@
-"""Valkey or PostgreSQL goes away in the middle: nothing is promised in vain, nothing is forgotten."""
+"""Valkey or PostgreSQL fails in the middle of work: no promise is broken, and nothing is forgotten."""
 
 import re
 from urllib.request import urlopen
@@ -100,7 +100,7 @@ def alarms(rig: Rig) -> list[Message]:
 
 
 def said_below(rig: Rig, alarm: Message) -> str:
-    """Below the headline of the alert, as it is now."""
+    """Return what is below the headline of the alert, as it is now."""
     now = rig.slack.memory.message(alarm.channel, alarm.ts)
     assert now
     return rig.lines(now.blocks)[1]

@@ -1,4 +1,4 @@
-"""The shift itself gives access: at its start, until its end, and to whoever it is handed over to."""
+"""A shift gives access from its start to its end, also to a person who takes it over."""
 
 from bot.testing.polling import until
 from tests.e2e.rig import ADA, DAN, Rig

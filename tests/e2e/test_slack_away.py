@@ -1,4 +1,4 @@
-"""Slack fails in its several ways: access does not wait for it, and no message is lost or told twice."""
+"""Slack fails in several ways: access does not wait for it, and each message is sent exactly once."""
 
 from datetime import timedelta
 from typing import Any

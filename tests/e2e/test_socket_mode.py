@@ -1,4 +1,4 @@
-"""The bot without a public address: it hears Slack over a socket that it opened itself."""
+"""Without a public address, the bot hears Slack over a socket that it opens itself."""
 
 from bot.testing.polling import until
 from tests.e2e.rig import ADA, BOB, DAN, DB_ACCESS, Rig

@@ -1,4 +1,4 @@
-"""Somebody logs in as the bot and hands out a role: people are asked, and what they decide is done."""
+"""Somebody logs in as the bot and grants a role: people are asked, and their decision is carried out."""
 
 from bot.doubles.slack.model import Message
 from bot.ports.changes import Change, Due
@@ -37,7 +37,7 @@ def test_what_nothing_explains_is_asked_about_and_what_an_administrator_gave_is_
 
 
 def sweep_now(rig: Rig) -> None:
-    """Not in ten minutes."""
+    """Sweep now instead of in ten minutes."""
     now = rig.ledger.read(()).now
     rig.ledger.commit(Change(due=(Due(member="sweep:orders-db", at=now),)))
 

@@ -1,4 +1,4 @@
-"""All workers are dead; somebody's cron takes back what is past its end, with next to nothing."""
+"""All workers are dead, and ``rotakey sweep`` from cron revokes what is past its end."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ HOLD = "orders_rw on orders-db for ada"
 
 
 class Swept:
-    """``rotakey sweep --once``, with nothing of Slack's in its environment."""
+    """``rotakey sweep --once``, without any of Slack's variables."""
 
     def __init__(self, rig: Rig, *options: str, **environ: str) -> None:
         known = {**rig.sandbox.environ, **environ}

@@ -1,4 +1,4 @@
-"""Workers die, sleep and compete; access comes and goes all the same, once."""
+"""Workers die, sleep and compete: access is still granted and revoked, once each."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ def test_a_worker_killed_before_the_end_leaves_it_to_the_next(rig: Rig) -> None:
 
 @contextmanager
 def nothing_can_be_granted(rig: Rig) -> Iterator[None]:
-    """In PostgreSQL: whoever tries waits for the lock."""
+    """Hold a lock in PostgreSQL that every grant has to wait for."""
     with rig.administrator() as session, session.transaction():
         session.execute("LOCK TABLE pg_auth_members IN SHARE MODE")
         yield

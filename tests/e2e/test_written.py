@@ -1,4 +1,4 @@
-"""What the processes wrote, after all the other stories: nothing unforeseen, and no secret."""
+"""After all other stories, the processes have logged nothing unforeseen, and no secret."""
 
 import json
 from dataclasses import asdict

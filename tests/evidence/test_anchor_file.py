@@ -1,4 +1,4 @@
-"""The anchor in a file: one line that is replaced whole, by newer ones only."""
+"""The anchor file is one line, which is replaced atomically, and only by newer ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was dropped from Redis is in the archive, and is proved together with what Redis still has."""
+"""Entries dropped from Redis are in the archive, and verify together with what Redis still has."""
 
 from __future__ import annotations
 

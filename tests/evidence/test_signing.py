@@ -1,4 +1,4 @@
-"""Seals are signed with a key as openssl writes it, and nobody sees the key."""
+"""Seals are signed with a key as openssl writes it, and the key is never shown."""
 
 from __future__ import annotations
 

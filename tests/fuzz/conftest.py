@@ -1,4 +1,4 @@
-"""Tells at the end how much was thrown, and sees to it that a hang is seen."""
+"""Report at the end how much was tried, and make a hang visible."""
 
 from __future__ import annotations
 

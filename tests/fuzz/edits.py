@@ -1,4 +1,5 @@
-"""Something valid, made wrong somewhere: keys gone, values swapped, wrapped, doubled or far too deep."""
+"""Edits that make something valid wrong: keys removed, values swapped, wrapped, doubled or nested too
+deep."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from tests.fuzz import junk
 
 @dataclass(frozen=True)
 class Edit:
-    """``place`` counts through all places of what is edited, from the start again where it is too far."""
+    """An edit. ``place`` counts through all places of the value, and starts again at the end."""
 
     how: str
     place: int

@@ -1,4 +1,4 @@
-"""What holds of the ledger whatever was thrown at the bot."""
+"""Invariants of the ledger that hold after any input to the bot."""
 
 from __future__ import annotations
 

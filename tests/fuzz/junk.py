@@ -1,4 +1,4 @@
-"""What nobody should have sent: odd words, odd letters, odd values."""
+"""Input that nobody should send: odd words, odd letters, odd values."""
 
 from __future__ import annotations
 

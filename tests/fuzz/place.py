@@ -35,20 +35,20 @@ class FuzzedPlace:
         }
 
     def as_it_was(self) -> None:
-        """Everything that was written since the beginning is forgotten."""
+        """Forget everything that was written since the beginning."""
         vars(self.it.ledger).update(copy.deepcopy(self._before))
         self.it.workspace.memory.modals.clear()
         self.it.workspace.api.calls.clear()
 
     def written(self) -> tuple[int, int]:
-        """What grows with whatever is written."""
+        """Return the counts that grow with anything that is written."""
         return self.it.ledger._counter, len(self.it.ledger._audit)
 
     def trigger(self, who: str) -> str:
         return self.it.workspace.tokens.trigger(who)
 
     def sends(self, body: bytes, headers: Mapping[str, str] | None = None, **forged: Any) -> TestResponse:
-        """Signed as Slack signs it, now, unless forged."""
+        """Send a request signed as Slack signs it, now, unless it is to be forged."""
         given = {"Content-Type": FORM, **signed(body, **forged), **(headers or {})}
         return self.client.post("/slack/events", data=body, headers=given)
 
@@ -72,7 +72,7 @@ def fuzzed_place() -> Iterator[FuzzedPlace]:
 
 
 def _cards(it: Rig) -> Cards:
-    """Carol has it; what Ada asked for was denied once, and waits once more."""
+    """Make cards: Carol has access; Ada's request was denied once, and waits once more."""
     with capture_logs():
         it.types(CAROL, "request prod-db 1h because x")
         active = it.grant()

@@ -1,7 +1,7 @@
-"""How hostile input is thrown: a few seconds of it in the suite, far more where FUZZ says how many.
+"""How hostile input is tried: a few seconds of it in the suite, far more if FUZZ says how many.
 
-Each input is timed. One that takes over five seconds fails; one that never comes back ends the run with
-the lines where every thread stands, for a regular expression that runs away lets no other thread run.
+Each input is timed. One that takes over five seconds fails. One that never returns ends the run, with the
+lines where every thread stands, because a runaway regular expression lets no other thread run.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Test = TypeVar("Test", bound=Callable[..., None])
 
 @dataclass
 class Tally:
-    """What became of the inputs of one test."""
+    """The outcomes of the inputs of one test."""
 
     inputs: int = 0
     failed: int = 0
@@ -60,7 +60,8 @@ stderr: io.TextIOWrapper | None = None
 
 
 def thrown(*, few: int, share: float, **inputs: SearchStrategy[Any]) -> Callable[[Test], Any]:
-    """As ``given`` of Hypothesis: ``few`` inputs in the suite, and ``share`` of FUZZ where that is set."""
+    """Return Hypothesis's ``given`` with ``few`` inputs in the suite, and ``share`` of FUZZ if that is
+    set."""
     many = max(few, round(IN_ALL * share))
     unhurried = settings(max_examples=many, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -92,7 +93,7 @@ def _timed(test: Test, tally: Tally, names: tuple[str, ...]) -> Callable[..., No
 
 @contextmanager
 def watched() -> Iterator[None]:
-    """End the whole run, with the lines where every thread stands, if this does not come back."""
+    """End the whole run, with the lines where every thread stands, if this does not return."""
     if stderr is None:
         yield
         return
@@ -104,6 +105,6 @@ def watched() -> Iterator[None]:
 
 
 def shown(given: Mapping[str, object]) -> str:
-    """Short enough to read, and on one line."""
+    """Return the value short enough to read, on one line."""
     text = ascii(dict(given))
     return text if len(text) <= 160 else f"{text[:100]} … {text[-40:]} ({len(text)} characters)"

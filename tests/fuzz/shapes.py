@@ -1,4 +1,4 @@
-"""Everything that Slack sends to the bot, as valid as Slack would send it, about what is in the place."""
+"""Everything that Slack sends to the bot, valid, about the cards of the place."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PEOPLE = (ADA, BOB, CAROL, EVE, GINA, "U0ROTAKEY", "USLACKBOT", "U0NOBODY")
 
 @dataclass(frozen=True, kw_only=True)
 class Cards:
-    """Ids of grants, and where the card of each is."""
+    """The ids of grants, and where the card of each is."""
 
     asked: str
     active: str

@@ -1,4 +1,4 @@
-"""What is not signed by Slack just now comes no further than the door, whatever it is."""
+"""A request that Slack has not signed within minutes is rejected at the door, whatever it contains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is typed behind ``/access`` is some command, or is refused with a reason that can be said."""
+"""Any text after ``/access`` is a command, or is refused with a reason that has a sentence."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_what_is_typed(text: str) -> None:
 
 @pytest.mark.parametrize("piece", PIECES)
 def test_a_row_of_the_same_is_read_in_one_way(piece: str) -> None:
-    """*An hour and a half an hour and a half …* was read in exponentially many."""
+    """*An hour and a half an hour and a half …* once took exponential time to read."""
     for lead in ("", "request ", "prod-db "):
         with watched(), contextlib.suppress(Refused):
             parse(lead + (piece + " ") * 90, NAMES)
@@ -167,7 +167,8 @@ heads = st.one_of(
 
 
 def read(head: str) -> Request | None:
-    """The request, or None if it is refused, is none, or the head is not all that stands before *because*."""
+    """Return the request; None if it is refused, is not a request, or its head is not all that comes before
+    *because*."""
     if says_because(head) or len(head) > 7_000:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Whatever people and files say, a message is marked as if they had said one plain word."""
+"""A message has the markup of one with plain words, whatever people and files contain."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ def harmless(reason: Reason) -> Reason:
 
 
 def marks(text: str) -> list[str]:
-    """In order; in what is set in fixed letters nothing else counts."""
+    """Return the marks in order; within fixed-width text nothing else counts."""
     return [CODE if len(each) > 1 and each[0] == "`" else each for each in MARKS.findall(text)]
 
 
 def all_marks(said: Any) -> list[list[str]]:
-    """Of each text in blocks, in order."""
+    """Return the marks of each text in blocks, in order."""
     if isinstance(said, dict):
         here = [marks(said["text"])] if isinstance(said.get("text"), str) else []
         return [*here, *(each for value in said.values() for each in all_marks(value))]
@@ -124,7 +124,7 @@ def evil_view(state: State, texts: Mapping[str, str], why: Why) -> CardView:
 
 
 def shown(texts: Mapping[str, str], state: State, why: Why) -> list[tuple[str, list[Any]]]:
-    """A card as both sides see it, lists, the Home tab and answers: texts and blocks."""
+    """Return texts and blocks: a card as both sides see it, lists, the Home tab and answers."""
     seen = evil_view(state, texts, why)
     stands = Standing(grant=seen.grant, title=texts["title"], live=state is State.ACTIVE, until=TEN)
     gives = (Entitlement(target=texts["where"], what=(("role", texts["role"]),)),)

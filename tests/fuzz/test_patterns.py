@@ -1,4 +1,4 @@
-"""A pattern that access.yaml may have comes to an end on any reason, however it was made to hold it up."""
+"""Any pattern that access.yaml accepts ends in time on any reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever comes in signed by Slack is answered as Slack wants it, within its limits, and breaks nothing."""
+"""Anything signed by Slack is answered as Slack requires, within its limits, and breaks nothing."""
 
 from __future__ import annotations
 
@@ -135,7 +135,8 @@ def _whole(text: str) -> bytes:
 
 
 def answered_well(answer: TestResponse, body: Any) -> None:
-    """As Slack wants it; 503 only where whoever clicked could not be told in another way."""
+    """Check that the answer is as Slack requires. 503 is allowed only if the person could not be told
+    otherwise."""
     told = answer.get_data(as_text=True)
     clicked = isinstance(body, dict) and body.get("type") == "block_actions"
     assert answer.status_code in ((200, 400, 404, 413, 503) if clicked else (200, 400, 404, 413)), told
@@ -161,7 +162,7 @@ def answered_well(answer: TestResponse, body: Any) -> None:
 
 
 def unmarked(said: Any, who: str) -> None:
-    """Nothing in angle brackets but what we write ourselves."""
+    """Check that nothing is in angle brackets except what we write ourselves."""
     for text in strings(said):
         for person in OURS.finditer(text):
             assert person[1] in (None, who, *PEOPLE), text

@@ -1,4 +1,4 @@
-"""Whatever is in access.yaml, reading it ends soon, in a policy or in mistakes that lie inside of it."""
+"""Reading access.yaml ends soon, in a policy or in mistakes inside the file, whatever it contains."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ deep = st.tuples(
 
 
 def laughs(width: int, height: int) -> str:
-    """Aliases of aliases of aliases."""
+    """Return aliases of aliases of aliases."""
     rows = [f"a0: &a0 [{', '.join(['x'] * width)}]"]
     rows += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * width)}]" for i in range(1, height)]
     return "\n".join(rows)

@@ -1,4 +1,4 @@
-"""What is read back from the ledger is a record as it was written, or is told to be none."""
+"""A record read from the ledger is as it was written, or is reported as unreadable."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PLAIN: Mapping[object, st.SearchStrategy[Any]] = {
 
 
 def anything_of(shape: Any) -> st.SearchStrategy[Any]:
-    """Any value of a type that a document is made of."""
+    """Return a strategy for values of a type that documents are made of."""
     if shape in PLAIN:
         return PLAIN[shape]
     of = get_args(shape)

@@ -1,4 +1,4 @@
-"""Secrets are in no message, no repr, no trace and no log line, however wrong they are set."""
+"""No message, repr, traceback or log line contains a secret, however wrong it is."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def unseen(text: str) -> None:
 
 @contextmanager
 def nothing_told() -> Iterator[None]:
-    """Of all that is logged meanwhile, by us or by anything we use."""
+    """Check that nothing logged within the block, by us or by a library, contains a secret."""
     heard = io.StringIO()
     handler = logging.StreamHandler(heard)
     root = logging.getLogger()
@@ -87,7 +87,7 @@ def nothing_told() -> Iterator[None]:
 
 
 def fails_unseen(attempt: Callable[[], object]) -> None:
-    """Whatever is raised on purpose, its whole trace included."""
+    """Check that neither the error that is raised nor its traceback contains a secret."""
     with nothing_told():
         try:
             made = attempt()

@@ -54,7 +54,7 @@ def several() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def promoted() -> Iterator[Redis]:
-    """What was a replica, until its primary died."""
+    """Yield a client of a former replica, whose primary has died."""
     with replica_set() as (primary, replica):
         primary.server.kill()
         replica.ask("REPLICAOF", "NO", "ONE")
@@ -64,7 +64,7 @@ def promoted() -> Iterator[Redis]:
 
 @pytest.fixture(params=["memory", "alone", "cluster", "promoted"])
 def beneath(request: pytest.FixtureRequest, workspace: str) -> Iterator[Redis | None]:
-    """A client of the Redis that the ledger is in; None where it is in memory."""
+    """Yield a client of the Redis that the ledger is in; None if it is in memory."""
     if request.param == "memory":
         yield None
     elif request.param == "cluster":
@@ -76,7 +76,7 @@ def beneath(request: pytest.FixtureRequest, workspace: str) -> Iterator[Redis | 
 
 @pytest.fixture
 def lasting(beneath: Redis | None, workspace: str) -> Callable[[float], AnyLedger]:
-    """Makes ledgers that share what they hold, with claims that last so many seconds."""
+    """Return a function that makes ledgers on the same data, with claims that last that many seconds."""
     if beneath is not None:
         return lambda seconds: RedisLedger(beneath, workspace, claim_seconds=seconds)
     memory = MemoryLedger(datetime(2026, 3, 2, 9, tzinfo=UTC))

@@ -1,4 +1,4 @@
-"""What a Redis held once, kept in a file: loaded into a real one, with its times moved to now."""
+"""The contents of a Redis, kept in a file and loaded into a real one, with all times moved to now."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def kept(name: str) -> dict[str, Any]:
 
 
 def load(client: Redis, what: dict[str, Any]) -> None:
-    """Put it into a Redis that is empty, as if it had been written a moment ago: leases have as long to live
-    as they had, and what is due and every time in the documents is as far from now as it was. The audit and
-    what is known of its seals stay as they were signed."""
+    """Load it into an empty Redis as if it had been written a moment ago: leases have as long to live as they
+    had, and due times and all times in documents are as far from now as they were. The audit and its seals
+    stay as they were signed."""
     seconds, micros = client.time()
     now = timedelta(seconds=seconds, microseconds=micros)
     later = now - timedelta(seconds=datetime.fromisoformat(what["at"]).timestamp())

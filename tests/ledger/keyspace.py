@@ -1,4 +1,4 @@
-"""All that a workspace holds in Redis, byte by byte."""
+"""Everything that a workspace keeps in Redis, byte by byte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ada asks, Bob approves: the documents that the stories of the ledger are told with."""
+"""Ada asks, Bob approves: the documents that the ledger's tests use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A change is written in full or leaves no trace, and what is kept is kept for as long as it is needed."""
+"""A change is written completely or not at all, and records are kept for as long as they are needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bob and Carol click, and Dan withdraws, at the same moment, each through a process of their own."""
+"""Bob and Carol click, and Dan withdraws, at the same moment, each through a separate process."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Clicks:
         return made.standing.grant.id
 
     def at_once(self, grant: str, *moves: Move, same_op: bool = False) -> list[Why | None]:
-        """What each came to: done, or why not."""
+        """Run all of these at once, and return the outcome of each: done, or the reason why not."""
         start, op = threading.Barrier(len(moves)), f"op-{next(self.ops)}"
 
         def move(number: int) -> Why | None:
@@ -181,7 +181,7 @@ def test_a_crowd_of_clicks_and_everything_settles(clicks: Clicks) -> None:
 
 
 def given_by_two(number: int) -> tuple[Resource, Resource]:
-    """What only one may hold, by two resources."""
+    """Return two resources that give the same role, which only one person may hold."""
     role = Entitlement(target="orders-db", what=(("role", f"migrator-{number}"),))
     first = replace(SCHEMA_MIGRATION, name=f"migration-{number}", gives=(role,))
     return first, replace(first, name=f"hotfix-{number}")
@@ -193,7 +193,7 @@ def seats(redis_ledger: RedisLedger) -> Clicks:
 
 
 def test_two_claim_what_only_one_may_hold_by_two_resources(seats: Clicks) -> None:
-    """Neither has anything when the decisions begin; whoever loses sees the other."""
+    """Neither person has anything when the decisions begin; the one who loses sees the other."""
     for first, second in map(given_by_two, range(ROUNDS)):
         asked = [
             ask.ask(

@@ -1,4 +1,4 @@
-"""All that is held, page by page, and claims on what is named. Promised of any ledger."""
+"""Any ledger lists all that is held, page by page, and claims jobs by name."""
 
 from __future__ import annotations
 

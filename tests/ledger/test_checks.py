@@ -1,4 +1,4 @@
-"""What is said at start about a Redis that should not be trusted with who has access."""
+"""At start, a process objects to a Redis that cannot be trusted to know who has access."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_where_everything_is_forbidden_it_is_said_what_could_not_be_seen() -> No
 
 @contextmanager
 def allowed(url: str, *commands: str) -> Iterator[Redis]:
-    """A user of Redis who may do only that."""
+    """Yield a client whose user may run only these commands."""
     with connect(url) as client:
         client.execute_command("ACL", "SETUSER", "ada", "on", ">secret", "~*", "+ping", *commands)
     with connect(f"{url}?username=ada&password=secret") as client:
@@ -141,7 +141,7 @@ def test_a_disk_that_fails_and_a_cluster_are_mentioned() -> None:
 
 
 def test_a_redis_that_is_still_reading_its_disk_is_waited_for() -> None:
-    """It says then that it appends nothing."""
+    """While it loads, it claims that it appends nothing."""
     with told("redis_version:8.0.0\r\nrole:master\r\nloading:1\r\naof_enabled:0\r\n") as loading:
         for look in (objections, warnings):
             with pytest.raises(TemporaryFailure, match="still loading its data from disk"):
@@ -150,7 +150,7 @@ def test_a_redis_that_is_still_reading_its_disk_is_waited_for() -> None:
 
 @contextmanager
 def told(info: str) -> Iterator[Redis]:
-    """A server that answers INFO so, and knows no other command."""
+    """Yield a client of a server that answers INFO like this, and knows no other command."""
 
     class Answer(socketserver.StreamRequestHandler):
         def handle(self) -> None:

@@ -1,4 +1,4 @@
-"""A workspace in a cluster: at one node at a time, wherever that is."""
+"""A workspace in a cluster is on one node at a time, and the client follows it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def here(client: Redis, workspace: str) -> RedisLedger:
 
 
 def test_two_workspaces_do_not_see_each_other(several: Cluster, client: Redis, here: RedisLedger) -> None:
-    """Also where one client has both, and they lie on different nodes."""
+    """Not even if one client uses both, and they are on different nodes."""
     others = (uuid.uuid4().hex for _ in range(100))
     apart = next(name for name in others if owner(several, name).port != client.info()["tcp_port"])
     there = RedisLedger(client, apart)
@@ -119,7 +119,7 @@ def test_without_replicas_nothing_counts_as_copied(client: Redis, workspace: str
 
 
 class Move:
-    """Of a workspace's slot from one node to another, key by key, as a cluster is made larger."""
+    """The move of a workspace's slot to another node, key by key, as when a cluster grows."""
 
     def __init__(self, several: Cluster, workspace: str) -> None:
         self.several, self.slot = several, str(slot_of(workspace))
@@ -131,7 +131,7 @@ class Move:
         self.here.ask("CLUSTER", "SETSLOT", self.slot, "MIGRATING", self.there.ask("CLUSTER", "MYID"))
 
     def carry(self, *parts: str) -> None:
-        """The keys that have one of these in their names; all, where none is given."""
+        """Move the keys that have one of these in their names; all keys, if none is given."""
         keys = self.here.ask("CLUSTER", "GETKEYSINSLOT", self.slot, "1000")
         some = [key for key in keys if not parts or any(part in key for part in parts)]
         self.here.ask("MIGRATE", HOST, str(self.there.port), "", "0", "5000", "KEYS", *some)

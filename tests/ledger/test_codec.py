@@ -1,4 +1,4 @@
-"""What is written can be read: by this version, by an older one and by a newer one."""
+"""This version reads what it wrote, what an older version wrote, and what a newer one wrote."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the ledger is, as told to those who watch over it. Promised of any ledger."""
+"""Any ledger reports its condition to those who watch over it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HOUR = timedelta(hours=1)
 
 
 def fail(ledger: AnyLedger, *members: str, times: int = 1) -> None:
-    """Each comes back at SOME_DAY after the last of its failures."""
+    """Let each of them fail that often; it is due again at SOME_DAY after the last failure."""
     ledger.commit(Change(due=tuple(due(each) for each in members)))
     for n in range(1, times + 1):
         at = LONG_AGO if n < times else SOME_DAY

@@ -1,5 +1,5 @@
-"""How long a call waits for replicas that have not confirmed lately. Time is made here; test_replicas has the
-real ones."""
+"""How long a call waits for replicas that have not confirmed lately. The clock is simulated here;
+test_replicas uses real replicas."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ACKNOWLEDGES_AFTER = timedelta(milliseconds=8)
 
 
 class Slowly(Copied):
-    """Its replica confirms after eight milliseconds, once it answers at all."""
+    """A client whose replica confirms after eight milliseconds, once it answers at all."""
 
     def __init__(self) -> None:
         super().__init__(Redis(), (), 1)

@@ -1,4 +1,4 @@
-"""Many threads, processes and workers on one ledger."""
+"""Many threads, processes and workers use one ledger at once."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_nothing_is_claimed_by_two(server: Valkey, workspace: str) -> None:
 
 
 def test_no_arming_is_lost_while_others_close(client: Redis, workspace: str) -> None:
-    """One thread arms, two do what is due: what was written with an arming is seen by a claim after it."""
+    """One thread arms, two do what is due: a claim after an arming sees what was written with it."""
     ledger, armed, seen = RedisLedger(client, workspace), 300, list[int | None]()
     over = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Documents, leases, indexes and the audit: what is promised of any ledger."""
+"""Any ledger keeps documents, leases, indexes and the audit as its port promises."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is old is dropped from the audit only behind a seal, up to one that stands there just so."""
+"""Old audit entries are dropped only up to a seal that is stored exactly as it was made."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.ledger.test_refusing import user
 
 
 def sealed(ledger: AnyLedger, number: int, previous: str = GENESIS, after: str = "") -> Seal:
-    """Two entries, and the seal over them."""
+    """Commit two entries and the seal over them."""
     ledger.commit(Change(audit=(Entry(what="asked", grant=f"g{number}"), Entry(what="approved"))))
     seal = seal_of(ledger.written_entries(after), number=number, previous=previous, at=NINE)
     ledger.commit(Change(seal=seal))
@@ -82,7 +82,7 @@ def test_a_user_of_redis_who_may_not_drop_writes_no_seal_either(
 def test_while_the_audit_cannot_be_written_nothing_is_dropped(
     client: Redis, server: Valkey, workspace: str
 ) -> None:
-    """Although what frees memory is written all the same."""
+    """Although other writes that free memory still work."""
     with user(client, server, workspace) as (theirs, may):
         ledger = RedisLedger(theirs, workspace)
         one = sealed(ledger, 1)

@@ -1,4 +1,4 @@
-"""What is owed: armed, claimed, closed, taken over. Promised of any ledger."""
+"""Any ledger arms, claims, closes and takes over what is due."""
 
 from __future__ import annotations
 
@@ -301,7 +301,7 @@ def test_what_is_owed_later_than_its_kind_ever_is(ledger: AnyLedger) -> None:
 
 
 def test_a_claim_that_lasts_longer_than_any_claim_is_cut_by_whatever_arms_it(lasting: Lasting) -> None:
-    """As it is seen after the clock was set back: the worker may be dead."""
+    """A claim looks like that after the clock was set back, and its worker may be dead."""
     arm(lasting(3600), "card:a")
     claim = claim_one(lasting(3600))
     assert lasting(60).owed_too_late({}) == {"card:a"}

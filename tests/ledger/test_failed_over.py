@@ -1,4 +1,4 @@
-"""The primary dies before its replica has heard that something ended: what ended stays ended."""
+"""The primary dies before its replica knows that access ended: what ended stays ended."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Bot(Story):
-    """A story on a primary, ``there``, with a replica; nobody can set their clock."""
+    """A story on a primary, ``there``, with a replica. Nobody can set their clocks."""
 
     def __init__(self, primary: Node, replica: Node, file: Path | None) -> None:
         super().__init__(begin=False, sealed=True)
@@ -78,7 +78,7 @@ class Bot(Story):
         self.run_due()
 
     def reconnect(self) -> None:
-        """The processes of the bot begin again, with nothing but the anchor."""
+        """Start the bot's processes again, with nothing but the anchor."""
         client = connect(self.there.url)
         self._clients.append(client)
         self.redis = RedisLedger(client, copies=1)
@@ -103,7 +103,7 @@ class Bot(Story):
             self.run_due("seal")
 
     def fail_over(self) -> None:
-        """The primary dies, its replica takes its place, and the dead one comes back as the replica."""
+        """Kill the primary, promote its replica, and start the dead one again as the replica."""
         self.there.server.kill()
         self.spare.restart()  # with what it had, and nothing that was on its way
         self.there.restart()
@@ -112,7 +112,7 @@ class Bot(Story):
         self.reconnect()
 
     def look_at_holds(self, grant: str) -> None:
-        """What is looked at every few minutes, now."""
+        """Look now at the holds that are otherwise looked at every few minutes."""
         for hold in self.grant(grant).gives:
             key = Key.of(HoldRecord, hold.key)
             snap = self.ledger.read({key})
@@ -154,7 +154,7 @@ def unanchored() -> Iterator[Bot]:
 
 
 def ended_behind_the_replicas_back(bot: Bot) -> str:
-    """Ada has it, the replica falls behind, and Ada gives it back."""
+    """Let Ada get access, the replica fall behind, and Ada give it back."""
     grant = bot.given(ADA)
     assert bot.has(ADA)
     bot.sealed_once()
@@ -305,7 +305,7 @@ def test_a_card_that_no_replica_had_is_looked_at_again_by_itself() -> None:
 
 
 def test_a_grant_that_was_under_way_when_the_primary_died_is_revoked(bot: Bot) -> None:
-    """Its worker had written what it would do, and the replica had it; the rest happened too late."""
+    """The replica has what its worker had announced, but not what it did afterwards."""
     grant = bot.ask(ADA).standing.grant.id
     dying = bot.ledger
 
@@ -331,7 +331,7 @@ def test_a_grant_that_was_under_way_when_the_primary_died_is_revoked(bot: Bot) -
 
 
 def lapsed(bot: Bot) -> None:
-    """The claims of those who died run out; then all that is owed is done."""
+    """Let the claims of the dead processes expire, and do all that is due."""
     end = time.monotonic() + 3 * CLAIM_SECONDS
     while (next_at := bot.ledger.claim(0, 0, {}).next_at) is not None and time.monotonic() < end:
         now = bot.ledger.read().now
@@ -403,7 +403,7 @@ def test_a_worker_without_an_anchor_leaves_it_to_those_that_have_one(
 
 
 def test_each_worker_compares_with_what_it_knows_also_if_another_was_faster(bot: Bot, tmp_path: Path) -> None:
-    """The other one was cut off from the old server before Ada gave it back."""
+    """The other worker lost the old server before Ada gave it back."""
     other = RollbackGuard(
         bot.ledger, bot.trail, lambda: AnchorFile(tmp_path / "other"), bot.new_id, None, bot.primary
     )
@@ -478,7 +478,7 @@ def test_an_anchor_that_is_made_after_the_failover_proves_nothing(
 def test_an_anchor_that_was_not_written_lately_is_as_good_as_none(
     bot: Bot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its worker was gone for long while others, with anchors of their own, went on."""
+    """Its worker was gone for long, while others with their own anchors went on."""
     monkeypatch.setattr(rollback, "KEPT_UP_WITHIN", timedelta())
     ours = bot.anchor
     assert ours
@@ -506,7 +506,7 @@ def test_an_anchor_that_was_not_written_lately_is_as_good_as_none(
 
 
 def test_another_primary_says_nothing_of_what_was_written_before_it() -> None:
-    """It has all that it ever had on its own replica, and never heard of the end that was committed last."""
+    """Its own replica has everything it ever had, but it never received the last end that was committed."""
     with replica_set() as (primary, replica), Redis.from_url(replica.url) as promoted:
         relay = Relay(lambda: primary.port)
         with connect(primary.url.replace(str(primary.port), str(relay.port))) as client:

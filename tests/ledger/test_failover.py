@@ -1,4 +1,4 @@
-"""The primary dies under those who write, and what was its replica takes over."""
+"""The primary dies while processes write, and its replica takes over."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Watched = tuple[Node, Node, Node]
 
 @pytest.fixture
 def watched() -> Iterator[Watched]:
-    """A primary, its replica, and a sentinel that puts the one in the place of the other."""
+    """Yield a primary, its replica, and a sentinel that promotes the replica if the primary dies."""
     with replica_set() as (primary, replica), sentinel(primary.port) as watching:
         until(lambda: watching.ask("SENTINEL", "REPLICAS", NAME))
         yield primary, replica, watching
@@ -36,8 +36,8 @@ def watched() -> Iterator[Watched]:
 
 @dataclass
 class Writer:
-    """Commits one change after the other, each as a process does: what was not answered is sent again under
-    the same op. ``kept`` are those that were acknowledged, ``troubles`` what was said else."""
+    """A process that commits one change after the other. Unanswered ones are sent again with the same op.
+    ``kept`` are the changes that were acknowledged, ``troubles`` the errors."""
 
     ledger: RedisLedger
     name: str
@@ -87,7 +87,7 @@ def writing(*writers: Writer) -> Iterator[None]:
 
 
 def guard(watching: Node, primary: Node) -> None:
-    """From now on it is the primary, says the sentinel."""
+    """Let the sentinel say from now on that it is the primary."""
     watching.ask("SENTINEL", "REMOVE", NAME)
     watching.ask("SENTINEL", "MONITOR", NAME, HOST, str(primary.port), "1")
 
@@ -150,7 +150,7 @@ def test_a_primary_that_came_back_as_a_replica_is_left(watched: Watched) -> None
 def test_a_primary_that_was_replaced_is_left_though_it_still_answers(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who is primary is asked anew every few seconds."""
+    """The client asks again every few seconds which server is the primary."""
     monkeypatch.setattr(following, "ASKED_AGAIN_AFTER", 0.05)
     primary, replica, watching = watched
     with connect(by_name(watching)) as client:

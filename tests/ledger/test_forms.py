@@ -1,4 +1,4 @@
-"""The ways to write REDIS_URL."""
+"""The forms in which REDIS_URL can be written."""
 
 from __future__ import annotations
 

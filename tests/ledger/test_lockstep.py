@@ -1,4 +1,4 @@
-"""Whatever is done to it, the ledger in memory answers exactly as the one in Redis."""
+"""The ledger in memory answers exactly like the one in Redis, whatever is done to both."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def sealed(number: int) -> Seal:
 
 
 def dropped(number: int) -> Drop:
-    """All up to that seal, and no entry: their names are not the same on both sides."""
+    """Return a drop of all up to that seal, but of no entry: entries have other names in the two ledgers."""
     return Drop(seal=Sealed(number=number, text=text_of(sealed(number))), last="")
 
 
@@ -98,7 +98,8 @@ CHANGES: dict[str, st.SearchStrategy[Any]] = {
 
 
 class Lockstep(RuleBasedStateMachine):
-    """The memory's clock is set to what Redis said it was, so all that is compared is compared exactly."""
+    """Two ledgers in lockstep. The memory's clock is set to Redis's, so that everything can be compared
+    exactly."""
 
     snapshots: Bundle[Snapshot] = Bundle("snapshots")
     claims: Bundle[Claim] = Bundle("claims")
@@ -146,13 +147,13 @@ class Lockstep(RuleBasedStateMachine):
 
     @rule(target=claims, members=st.sets(MEMBERS, min_size=1), seconds=st.sampled_from([0, 3600]))
     def owe_and_claim(self, members: set[str], seconds: int) -> Any:
-        """Otherwise hardly anything would ever be claimed."""
+        """Claim what was just made due; otherwise hardly anything would ever be claimed."""
         self._owe_long_since(members)
         return self.claim(seconds, limit=4, share=3, busy={})
 
     @rule(target=claims, limit=st.integers(0, 2), order=ORDERS, seconds=st.sampled_from([0, 3600]))
     def owe_everything_and_claim_in_order(self, limit: int, order: Order, seconds: int) -> Any:
-        """Only if much waits does it matter who comes first."""
+        """Make a lot due: only then does the order of claims matter."""
         self._owe_long_since(EVERY_MEMBER)
         return self.claim(seconds, limit=limit, share=3, busy={}, order=order)
 
@@ -217,7 +218,7 @@ class Lockstep(RuleBasedStateMachine):
 
     @rule(longest=st.dictionaries(st.sampled_from(["hold", "card"]), st.just(timedelta(minutes=1))))
     def what_is_owed_too_late(self, longest: Any) -> None:
-        """Some claims last an hour, which is longer than a claim of none does."""
+        """Make some claims last an hour, longer than any claim does."""
         theirs, ours = self._both(lambda ledger: ledger.owed_too_late(longest), 0)
         assert ours == theirs
 
@@ -275,7 +276,7 @@ def outcome(ledger: AnyLedger, change: Change) -> Committed | None:
 
 
 def near(one: Claims, other: Claims) -> bool:
-    """Both wake at the same time."""
+    """Return whether both wake at the same time."""
     return alike(one.next_at, other.next_at)
 
 
@@ -284,7 +285,7 @@ def told(condition: Condition) -> list[tuple[Key, str, str]]:
 
 
 def alike(one: datetime | None, other: datetime | None) -> bool:
-    """A renewed claim's end is known to some milliseconds only."""
+    """Return whether two claims are equal, apart from milliseconds of a renewed claim's end."""
     if one is None or other is None:
         return one is other
     return abs(one - other) < timedelta(seconds=10)

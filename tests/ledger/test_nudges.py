@@ -1,4 +1,4 @@
-"""Who waits for work is woken when there is some, and not otherwise."""
+"""A worker that waits for work is woken when there is some, and only then."""
 
 from __future__ import annotations
 

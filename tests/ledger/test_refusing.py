@@ -1,4 +1,4 @@
-"""Redis refuses a part of what is to be written: nothing is half written, and taking back goes on."""
+"""Redis refuses part of a change: nothing is half written, and revoking goes on."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def happened(ledger: AnyLedger) -> list[str]:
 
 @dataclass(frozen=True)
 class Trouble:
-    """A ledger, what makes its audit unwritable, and what makes it writable again."""
+    """A ledger, and functions that make its audit unwritable and writable again."""
 
     ledger: AnyLedger
     begin: Callable[[], object]
@@ -73,7 +73,7 @@ def _say(memory: MemoryLedger, trouble: str) -> None:
 
 @contextmanager
 def user(client: Any, server: Valkey, name: str) -> Iterator[tuple[Redis, Callable[..., None]]]:
-    """A user of Redis, and what changes what they may do."""
+    """Yield a client of another Redis user, and a function that changes what that user may do."""
 
     def may(*rules: str) -> None:
         client.execute_command("ACL", "SETUSER", name, *rules)
@@ -169,7 +169,7 @@ NEEDED = [
 def test_who_may_not_do_a_part_writes_nothing_or_all(
     server: Valkey, client: Redis, workspace: str, frees: bool
 ) -> None:
-    """For each command that Redis may forbid: the change is written whole, or not at all."""
+    """For each command that Redis may forbid, the change is written completely or not at all."""
     with user(client, server, workspace) as (ada, may):
         ledger = RedisLedger(ada, workspace)
         for command in NEEDED:

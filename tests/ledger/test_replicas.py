@@ -1,4 +1,4 @@
-"""What is about to be given is on the replicas first: a failover forgets nothing that somebody acted on."""
+"""Before access is granted, replicas have what led to it: a failover forgets nothing that was acted on."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def unconfirmed(pair: Pair) -> Iterator[Pair]:
-    """The replica keeps its connection and does nothing."""
+    """Yield a primary and its replica, which keeps its connection but confirms nothing."""
     pair[1].server.pause()
     yield pair
     pair[1].server.go_on()
@@ -79,7 +79,7 @@ def test_where_the_replica_does_not_confirm_it_is_written_and_not_to_be_acted_on
 def test_what_was_written_before_counts_as_copied_when_it_is(
     here: Redis, copied: RedisLedger, unconfirmed: Pair, workspace: str
 ) -> None:
-    """The second try writes nothing, and over a connection that never did."""
+    """The second attempt writes nothing, on a connection that never wrote anything."""
     with pytest.raises(NotCopied):
         copied.commit(GIVING)
     with connect(unconfirmed[0].url) as another, pytest.raises(NotCopied):
@@ -142,7 +142,7 @@ def test_more_copies_than_there_are_replicas_are_never_confirmed(here: Redis, wo
 
 
 class Bot(Story):
-    """A story on a primary with a replica. Nobody can set their clock."""
+    """A story on a primary with a replica. Nobody can set their clocks."""
 
     def __init__(self, ledger: RedisLedger) -> None:
         super().__init__(begin=False)
@@ -154,7 +154,7 @@ class Bot(Story):
         self.run_due()
 
     def try_again(self, grant: str) -> None:
-        """What is tried again later, now."""
+        """Retry now what would otherwise be retried later."""
         now = self.ledger.read().now
         holds = [Due.hold(hold.key, at=now) for hold in self.grant(grant).gives]
         self.ledger.commit(Change(due=tuple(holds)))

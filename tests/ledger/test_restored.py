@@ -1,4 +1,4 @@
-"""A real Valkey whose data folder is put back to what it was: a whole bot notices, and Carol accepts it."""
+"""A real Valkey's data folder is restored to an older state: the bot notices, and Carol accepts it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from bot.usecases.audit.sentences import sentence
 
 
 class Bot(Story):
-    """A story on a Valkey of its own, whose clock nobody can set. Only the seals do not wait for seconds."""
+    """A story on its own Valkey, whose clock nobody can set. Only the seals do not wait for seconds."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(begin=False, sealed=True)
@@ -45,7 +45,7 @@ class Bot(Story):
         self.restarted()
 
     def restarted(self) -> None:
-        """The processes of the bot begin anew, with nothing but the anchor."""
+        """Start the bot's processes again, with nothing but the anchor."""
         self.sealing, self.guard, self.context = (
             self.another_sealing(),
             self.another_guard(),
@@ -57,17 +57,17 @@ class Bot(Story):
         self.run_due()
 
     def seal(self) -> None:
-        """Another job of the sealer, at once; what it anchors it has seen in the job before."""
+        """Run another job of the sealer at once. It anchors what it saw in the job before."""
         for _ in range(2):
             self.ledger.commit(Change(due=(Due(member=SEAL, at=self.ledger.read().now),)))
             self.run_due("seal")
 
     def back_up(self) -> None:
-        """A copy of the folder, as a snapshot of the disk would be."""
+        """Copy the folder, as a snapshot of the disk would."""
         shutil.copytree(self.data, self.copy, ignore=shutil.ignore_patterns("socket"))
 
     def put_back(self) -> None:
-        """The server begins with the copy, or with nothing where there is none."""
+        """Start the server with the copy, or empty if there is none."""
         self.server.kill()
         shutil.rmtree(self.data)
         if self.copy.exists():
@@ -80,7 +80,7 @@ class Bot(Story):
         return self.anchor.read() if self.anchor else None
 
     def examined(self, anchored: Anchored | None = None) -> Findings:
-        """As with ``rotakey audit export`` and ``verify``."""
+        """Export and verify the audit, as ``rotakey audit`` does."""
         texts = list(evidence.export_lines(evidence.lines(self.trail), "main", self.ledger.read().now))
         return evidence.examine(evidence.read_export(texts), anchored=anchored)
 
@@ -94,7 +94,7 @@ class Bot(Story):
         return super().has(who, role, target)
 
     def heard(self) -> list[str]:
-        """What the security channel was told, but for the times in it."""
+        """Return what the security channel was told, without the times in it."""
         return [
             re.sub(r"<!date[^>]*>|2\d\d\d-[-0-9: ]* UTC", "TIME", refusal(it.reason))
             for it in self.messenger.notes_in(SECURITY)

@@ -1,4 +1,4 @@
-"""What a Redis tells of itself to those who look after it."""
+"""The facts about a Redis server that ``rotakey doctor`` shows."""
 
 from __future__ import annotations
 

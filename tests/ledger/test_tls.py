@@ -1,4 +1,4 @@
-"""TLS all the way: to one server, to sentinels and the primary they name, to the nodes of a cluster."""
+"""TLS to a single server, to sentinels and their primary, and to the nodes of a cluster."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NAMES = {"here": f"IP:{HOST}", "elsewhere": "DNS:elsewhere.example.com", "client
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``ca.pem``, and certificates for our address, for another host and for a client."""
+    """Return a folder with ``ca.pem`` and certificates for our address, for another host and for a client."""
     where = tmp_path_factory.mktemp("tls")
     openssl(where, "req -x509 -newkey ed25519 -nodes -subj /CN=ours -days 1 -keyout ca.key -out ca.pem")
     for name, subject in NAMES.items():
@@ -50,7 +50,7 @@ def openssl(where: Path, command: str) -> None:
 
 @contextmanager
 def secured(server: Valkey, folder: Path, name: str = "here", clients: bool = False) -> Iterator[int]:
-    """A port that takes TLS only, and passes on what it hears."""
+    """Yield a port that accepts only TLS, and forwards what it receives."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(folder / f"{name}.pem", folder / f"{name}.key")
     if clients:

@@ -1,4 +1,4 @@
-"""Crashes, a full memory, lost scripts, lost replies, silence."""
+"""The ledger during crashes, with a full memory, and after lost scripts and replies."""
 
 from __future__ import annotations
 
@@ -130,7 +130,8 @@ def test_a_change_that_was_sent_and_not_answered_is_unconfirmed_and_its_op_tells
 
 @contextmanager
 def losing_replies(server: Valkey) -> Iterator[tuple[str, threading.Event]]:
-    """A way to the server that, when told to, passes a script on and then hangs up instead of answering."""
+    """Yield a way to the server, and an event: once it is set, a script is forwarded, and its reply is
+    lost."""
     lose, path = threading.Event(), server.url.removeprefix("unix://")
 
     def carry(near: socket.socket) -> None:

@@ -1,5 +1,4 @@
-"""Records that a disk, a hand or another version has made unreadable: nobody is stopped by them, nothing of
-them is lost."""
+"""A damaged or foreign record stops nobody else, and nothing of it is lost."""
 
 from __future__ import annotations
 
@@ -30,7 +29,7 @@ G1 = grant_key("g1")
 
 @pytest.fixture
 def corrupt(ledger: AnyLedger, beneath: Redis | None, workspace: str) -> Corrupt:
-    """Writes another text in the place of a document, under the same version."""
+    """Return a function that replaces a document with another text, under the same version."""
     if isinstance(ledger, MemoryLedger):
         return ledger.corrupt
     assert beneath is not None
@@ -84,7 +83,7 @@ def test_each_version_that_could_not_be_read_is_kept(ledger: AnyLedger, corrupt:
 
 
 def test_who_can_read_it_still_does(ledger: AnyLedger, corrupt: Corrupt) -> None:
-    """What an old process cannot read stays where it is, for a newer one."""
+    """A record that an old process cannot read stays in its place for a newer one."""
     ledger.commit(APPROVAL)
     corrupt(ADAS_KEY, "{}")
     unread = ledger.read([ADAS_KEY])

@@ -1,4 +1,4 @@
-"""A Redis that an older version filled: read, revoked at its target, and its audit verified."""
+"""Records that an older version wrote to Redis are read, revoked at their target, and verified."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ OVER = {"ended": State.ENDED, "denied": State.DENIED, "withdrawn": State.WITHDRA
 
 
 class Bot(Story):
-    """Today's bot on what was kept, with the target as it was then."""
+    """Today's bot on those records, with the target as it was then."""
 
     def __init__(self, client: Redis, what: dict[str, Any]) -> None:
         super().__init__(begin=False)
@@ -61,7 +61,7 @@ class Bot(Story):
         return {each for page in self.ledger.grants("open") for each in page}  # type: ignore[attr-defined]
 
     def owe_all_holds(self) -> None:
-        """Also what waits after a failure, now."""
+        """Make all holds due now, also those that wait after a failure."""
         now = self.ledger.read().now
         every = [each for page in self.ledger.holds() for each in page]  # type: ignore[attr-defined]
         self.ledger.commit(Change(due=tuple(Due.hold(each, at=now) for each in every)))
@@ -85,7 +85,7 @@ def bot(filled: Redis, what: dict[str, Any]) -> Bot:
 
 
 def verified(ledger: RedisLedger, trusts: Trusts, anchored: Anchored, at: datetime) -> Findings:
-    """As with ``rotakey audit export`` at that time, and ``verify``."""
+    """Verify the audit as ``rotakey audit export`` and ``verify`` did at that time."""
     texts = list(evidence.export_lines(evidence.lines(ledger), "main", at))
     return evidence.examine(evidence.read_export(texts), trusts=trusts, anchored=anchored)
 
@@ -137,7 +137,8 @@ def why_refused(bot: Bot, resource: str) -> Reason:
 
 
 def test_what_only_one_may_hold_is_known_to_be_held(bot: Bot) -> None:
-    """Dan has it. The first look through everything finds that also if his resource left the policy."""
+    """Dan holds the seat. The first look through everything finds that, even if his resource left the
+    policy."""
     bot.run_due("workspace", "groups")
     reason = why_refused(bot, SCHEMA_MIGRATION.name)
     assert (reason.why, reason.facts["by_person"]) == (Why.HELD_BY_OTHER, DAN)

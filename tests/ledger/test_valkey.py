@@ -1,4 +1,4 @@
-"""The server that the tests start: nothing of it is left behind."""
+"""Nothing is left behind of the servers that the tests start."""
 
 from __future__ import annotations
 

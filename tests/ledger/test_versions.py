@@ -1,4 +1,4 @@
-"""Two versions of Rotakey on one Redis: the older one leaves records alone that it may not understand."""
+"""Two versions of Rotakey share one Redis: the older one leaves records alone that it may not understand."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GIVE_BACK = Change(leases=(Lease(grant="g1", how=LeaseMove.DROP),), frees=True)
 
 @pytest.fixture
 def next_version(client: Redis, workspace: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[], RedisLedger]:
-    """Makes a ledger as the next version has it."""
+    """Return a ledger as the next version would have it."""
 
     def made() -> RedisLedger:
         monkeypatch.setattr(scripts, "SCHEMA", 2)

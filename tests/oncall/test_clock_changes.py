@@ -1,4 +1,4 @@
-"""Shifts around the nights in which clocks change: what PagerDuty writes with an offset is one moment."""
+"""Shifts around the nights when clocks change are read as exact moments."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def change(request: pytest.FixtureRequest, pager: Pager) -> datetime:
 
 
 def read(pagerduty: PagerDuty, change: datetime) -> list[tuple[str, datetime | None, datetime | None]]:
-    """Both ways of reading it tell the same."""
+    """Read the shifts both ways, which must agree."""
     since, until = change - timedelta(days=2), change + timedelta(days=2)
     found = pagerduty.shifts(["PDBPRIM"], since, until, soon())["PDBPRIM"]
     assert who(pagerduty.confirm("PDBPRIM", since, until, Deadline.after(20))) == who(found)
@@ -57,7 +57,7 @@ def test_a_shift_may_end_at_the_change(pager: Pager, pagerduty: PagerDuty, chang
 
 
 def test_hours_that_look_the_same_are_two(pager: Pager, pagerduty: PagerDuty, change: datetime) -> None:
-    """In autumn the half hours around the change have the same names, once with each offset."""
+    """In autumn, the half hours around the change have the same names twice, with different offsets."""
     half = HOUR / 2
     pager.add_shift("PDBPRIM", "PADA", change - HOUR, change - half)
     pager.add_shift("PDBPRIM", "PBOB", change - half, change + half)
@@ -80,7 +80,7 @@ def test_shifts_that_adjoin_at_the_change_are_one(
 def test_a_gap_of_the_hour_that_comes_twice_is_a_gap(
     pager: Pager, pagerduty: PagerDuty, change: datetime
 ) -> None:
-    """In autumn the first shift ends at the very time of day at which the second begins."""
+    """In autumn, the first shift ends at the same time of day at which the second begins."""
     half = HOUR / 2
     pager.add_shift("PDBPRIM", "PADA", change - 8 * HOUR, change - half)
     pager.add_shift("PDBPRIM", "PADA", change + half, change + 8 * HOUR)

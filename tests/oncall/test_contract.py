@@ -1,4 +1,4 @@
-"""What every source of shifts promises, told of each of them."""
+"""The promises of the port for on-call sources, tested with each source."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ADA, BOB = "ada@example.com", "bob@example.com"
 
 
 class Stage(Protocol):
-    """A source named ``rota`` with two schedules, ``first`` and ``second``, of which nobody is on call."""
+    """A source named ``rota`` with two schedules, ``first`` and ``second``, on which nobody is on call."""
 
     first: str
     second: str
@@ -34,17 +34,17 @@ class Stage(Protocol):
     def on_call(self, schedule: str, email: str, start: datetime, end: datetime) -> None: ...
 
     def cover(self, schedule: str, email: str, start: datetime, end: datetime) -> None:
-        """Instead of whoever is on call then."""
+        """Put this person on call instead of anyone who is on call then."""
         ...
 
     def empty_by_mistake(self, schedule: str) -> None:
-        """The many are told that it has nobody."""
+        """Answer that nobody is on call if many schedules are read at once."""
         ...
 
     def forget(self, schedule: str) -> None: ...
 
     def hide_email(self, email: str) -> str:
-        """Show this person without one from now on; return the source's own id of them."""
+        """Show this person without an email address from now on; return the source's id of them."""
         ...
 
     def go_down(self) -> None: ...

@@ -1,4 +1,4 @@
-"""The whole of the Slack side in one place: a workspace, a context on a ledger in memory, and the bot."""
+"""All of the Slack side in one place: a workspace, a context on a ledger in memory, and the bot."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Rig:
         return self.answers(who, text, channel).text
 
     def approves(self, who: str, text: str) -> str:
-        """Types an approval twice: the first answer shows what it is about."""
+        """Type an approval twice: the first answer shows what it is about."""
         self.types(who, text)
         return self.types(who, text)
 
@@ -82,7 +82,7 @@ class Rig:
         return found
 
     def posts(self, grant: Grant, channel: str = CHANNEL, audience: str = "approver") -> Message:
-        """The card, as the worker would post it."""
+        """Post the card as the worker does, and return it."""
         catalog, snap = self.context.read_basis(lambda known: grant_keys(known, grant, grant.person))
         current = snap.find(Grant, grant.id)
         assert current is not None
@@ -100,7 +100,7 @@ class Rig:
         self.ledger.commit(Change(put=documents))
 
     def enacts(self, policy: Catalog) -> None:
-        """Another policy is in force from now on."""
+        """Put another policy in force."""
         self.context._load = lambda *_: policy
         version = policy.version
         self.puts(
@@ -111,13 +111,13 @@ class Rig:
         )
 
     def whispers(self) -> list[tuple[str, str, str | None]]:
-        """Whom something is owed to be whispered: where, why, to whom."""
+        """Return the private messages that are owed: where, why, and to whom."""
         owed = [key for key in self.ledger._documents if key.kind == "note"]
         notes = self.ledger.read(owed).all(Note)
         return [(note.channel, note.reason.why.value, note.whisper_to) for note in notes]
 
     def heard_afterwards(self) -> list[str]:
-        """What was found out once Redis answered, and is owed to people."""
+        """Return what was found out once Redis answered, and is owed to people."""
         assert self.afterwards.find_out() == 0
         owed = [key for key in self.ledger._documents if key.kind == "note"]
         return [refusal(note.reason) for note in self.ledger.read(owed).all(Note)]
@@ -128,8 +128,8 @@ class Rig:
 
 
 class FragileLedger(MemoryLedger):
-    """A ledger that can be out of reach. ``lost``: how the next commit fails though it was sent: ``written``
-    its answer is lost, or ``unwritten`` it never arrived."""
+    """A ledger that can be out of reach. ``lost`` is how the next commit fails although it was sent:
+    ``written`` (its answer is lost) or ``unwritten`` (it never arrived)."""
 
     down = False
     lost = ""
@@ -150,7 +150,7 @@ class FragileLedger(MemoryLedger):
 
 @contextmanager
 def rig(workspace: Workspace, server: Server, on_call: Sequence[str] = (CAROL,)) -> Iterator[Rig]:
-    """Carol is on call; Bob and Carol approve; the bot listens over HTTP."""
+    """Yield a rig in which Carol is on call, Bob and Carol approve, and the bot listens over HTTP."""
     ledger = FragileLedger(NOW)
     client = WebClient(token=BOT_TOKEN, base_url=server.api_url)
     directory = SlackDirectory(client)

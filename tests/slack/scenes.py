@@ -1,4 +1,4 @@
-"""Ada asks, Bob approves: grants in every state, for tests of what is shown."""
+"""Grants in every state, for tests of what is shown."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ON_CALL = Traced(
 
 
 def grant(state: State = State.ASKED, **changes: Any) -> Grant:
-    """Ada's four hours of prod-db, as they stand in that state."""
+    """Return Ada's four hours of prod-db in that state."""
     asked = Grant(
         id="G7QX",
         person=ADA,
@@ -56,7 +56,7 @@ def grant(state: State = State.ASKED, **changes: Any) -> Grant:
 
 
 def view(state: State = State.ASKED, **changes: Any) -> CardView:
-    """The card of that grant; ``changes`` are the grant's, except those that are the card's own."""
+    """Return the card of that grant; ``changes`` are the grant's, except those that are the card's own."""
     own = {name: changes.pop(name) for name in tuple(changes) if name in CardView.__dataclass_fields__}
     card = CardView(
         grant=grant(state, **changes),
@@ -78,7 +78,7 @@ def standing(state: State = State.ACTIVE, **changes: Any) -> Standing:
 
 
 def more(**changes: Any) -> Extension:
-    """Ada's wish to have it until ten."""
+    """Return Ada's request to have it until ten."""
     asked = Extension(id="G7QX-1", asked_at=NOW, until=TEN, policy="abc", asked_people=(BOB,))
     return replace(asked, **changes)
 
@@ -91,7 +91,7 @@ def offer(name: str = "prod-db", **changes: Any) -> Offer:
 
 
 def slack_takes(blocks: list[dict[str, Any]]) -> bool:
-    """Whether Slack would take these blocks in a message; fails with what it would say else."""
+    """Check that Slack accepts these blocks in a message; if not, the failure shows its complaint."""
     assert message_errors(blocks) == []
     assert not too_long(blocks)
     return True
@@ -104,7 +104,7 @@ def slack_takes_view(shown: dict[str, Any]) -> bool:
 
 
 def texts(blocks: list[dict[str, Any]]) -> list[str]:
-    """All that is written in sections and contexts, in order."""
+    """Return all text in sections and contexts, in order."""
     found: list[str] = []
     for block in blocks:
         found += [block["text"]["text"]] if block["type"] in ("section", "header") else []
@@ -113,6 +113,6 @@ def texts(blocks: list[dict[str, Any]]) -> list[str]:
 
 
 def pressable(blocks: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Each button's verb and label."""
+    """Return each button's verb and label."""
     elements = [each for block in blocks if block["type"] == "actions" for each in block["elements"]]
     return [(each["action_id"], each.get("text", each.get("placeholder"))["text"]) for each in elements]

@@ -1,4 +1,4 @@
-"""Servers for the whole of the tests, and a fresh set of roles for each."""
+"""Servers for the whole test run, and a fresh set of roles for each test."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ OLDER = Path("/usr/lib/postgresql/15/bin")
 
 
 class Replicated(Server):
-    """One that can have standbys. It keeps its WAL, or a standby that lags while another is copied would miss
-    some of it, and never follow again."""
+    """A server that can have standbys. It keeps its WAL, because a standby that lags while another is copied
+    would otherwise miss some of it, and never follow again."""
 
     def _command(self) -> list[str]:
         return [*super()._command(), "--wal-level=replica", "--max-wal-senders=4", "--wal-keep-size=1GB"]
@@ -40,7 +40,7 @@ class Replicated(Server):
 
 
 class Standby(Replicated):
-    """A copy of a running server, and its hot standby unless it is to begin alone."""
+    """A copy of a running server, and its hot standby unless it is to start alone."""
 
     def __init__(self, data: Path, primary: Replicated, *, alone: bool = False) -> None:
         super().__init__(data, fsync=False, binaries=primary.packaged)
@@ -48,7 +48,7 @@ class Standby(Replicated):
         self._alone = alone
 
     def url_of(self, url: str) -> str:
-        """The same url, with this server in it instead of its primary."""
+        """Return the same URL, with this server in place of its primary."""
         return url.replace(f":{self._primary.port}/", f":{self.port}/")
 
     def _prepare(self) -> None:
@@ -63,7 +63,7 @@ class Standby(Replicated):
 
 
 class Upgraded(Replicated):
-    """What pg_upgrade makes of a server that was stopped."""
+    """A stopped server after pg_upgrade."""
 
     def __init__(self, data: Path, old: Replicated) -> None:
         super().__init__(data, fsync=False)
@@ -142,13 +142,13 @@ def older_server() -> Iterator[Replicated]:
 
 @pytest.fixture(params=["newer_server", "older_server"], ids=["18", "15"])
 def server(request: pytest.FixtureRequest) -> Replicated:
-    """Each in turn: before PostgreSQL 16 all grantors share one membership."""
+    """Run with each server in turn: before PostgreSQL 16, all grantors share one membership."""
     found: Replicated = request.getfixturevalue(request.param)
     return found
 
 
 class Standbys:
-    """One for each server, started when it is first asked for."""
+    """One standby for each server, started when it is first needed."""
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
@@ -179,7 +179,7 @@ def roles(server: Replicated) -> Iterator[Roles]:
 
 @pytest.fixture
 def newer(newer_server: Replicated) -> Iterator[Roles]:
-    """For what only PostgreSQL 16 and later have."""
+    """Skip the test before PostgreSQL 16."""
     with fresh_roles(newer_server.url) as roles:
         yield roles
 

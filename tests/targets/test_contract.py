@@ -1,4 +1,4 @@
-"""What every target promises, told of each of them."""
+"""The promises of the port for targets, tested with each target."""
 
 from __future__ import annotations
 
@@ -48,31 +48,33 @@ class Stage(Protocol):
     def granted_by_an_administrator(self, name: str) -> None: ...
 
     def has_it(self, name: str) -> bool:
-        """Whether the account can use the entitlement, as the system itself says; also if it was renamed."""
+        """Return whether the account can use the entitlement, as the system itself says; also if it was
+        renamed."""
         ...
 
     def rename_account(self, name: str) -> None:
-        """Give another name to the account. ``account`` goes on returning the first one."""
+        """Rename the account. ``account`` still returns the first name."""
         ...
 
     def rename_entitlement(self) -> None:
-        """Give another name to what is granted."""
+        """Rename what is granted."""
         ...
 
     def losing(self, verb: str) -> Target | None:
-        """The same, but it does what ``verb`` says and loses the answer. None if that cannot be staged."""
+        """Return the same target, but it does what ``verb`` says and loses the answer. None if that cannot be
+        staged."""
         ...
 
     def down(self) -> Target:
-        """The same, but nothing is there."""
+        """Return the same target, but nothing answers there."""
         ...
 
     def silent(self) -> Target:
-        """The same, but it lets us in and says nothing."""
+        """Return the same target, but it accepts the connection and never answers."""
         ...
 
     def refusing(self) -> Target:
-        """The same, but our credentials are not taken."""
+        """Return the same target, but it rejects our credentials."""
         ...
 
 
@@ -244,7 +246,7 @@ def marked(stage: Stage) -> None:
 
 
 def elsewhere(receipt: Receipt) -> Receipt:
-    """The receipt as if it had been made at another system."""
+    """Return the receipt as if it had been made at another system."""
     return replace(receipt, system=f"not {receipt.system}")
 
 

@@ -1,4 +1,4 @@
-"""Each story has a bot of its own."""
+"""Fixtures that give each story its own bot."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def story() -> Story:
 
 @pytest.fixture
 def refusal() -> Callable[[Callable[[], object]], Reason]:
-    """The reason with which something is refused."""
+    """Return the reason with which the call is refused."""
 
     def told(attempt: Callable[[], object]) -> Reason:
         with pytest.raises(Refused) as refused:

@@ -1,4 +1,4 @@
-"""People, targets, Slack, the pager and the clock do anything in any order; the promises hold."""
+"""People, targets, Slack, the pager and the clock act in any order, and the promises hold."""
 
 from __future__ import annotations
 
@@ -67,7 +67,8 @@ ROLES = ("orders_rw", "orders_ops", "migrator", "deployer")
 
 
 class Anything(RuleBasedStateMachine):
-    """The vault keeps the end itself. Eve was given the role by somebody else: nobody takes that from her."""
+    """The state machine. The vault ends access by itself. Eve's role was granted by somebody else, and nobody
+    takes it from her."""
 
     KEPT_BY_OTHERS: ClassVar[set[str]] = {EMAILS[EVE]}
 
@@ -100,7 +101,7 @@ class Anything(RuleBasedStateMachine):
             ask.request(self.story.context, wish, self.story.op())
 
     def polls(self, who: str) -> list[str]:
-        """What waits for approvers: requests, and extensions."""
+        """Return what waits for approvers: requests and extensions."""
         with self.fuse.off():
             held = self.story.grants_of(who)
         asked = [grant.id for grant in held if grant.state is State.ASKED]
@@ -119,7 +120,7 @@ class Anything(RuleBasedStateMachine):
 
     @rule(by=APPROVERS, who=PEOPLE)
     def click_on_what_was_seen(self, by: str, who: str) -> None:
-        """It may have changed since: then nothing is decided."""
+        """Click a card as it was shown. If it has changed since, nothing is decided."""
         for poll in [each for each in self.polls(who) if each in self.seen]:
             with self.fuse.off():
                 now = shown_terms(self.story.context, poll)
@@ -173,8 +174,8 @@ class Anything(RuleBasedStateMachine):
 
     @rule()
     def the_world_recovers(self) -> None:
-        """Pauses are five minutes at the most. What a target shows is looked at every ten, and what is
-        missing then a second time before anything is decided."""
+        """Let every pause pass: five minutes at most. A target is looked at every ten, and a second time if
+        something is missing, before anything is decided."""
         self.fuse.left = None
         for target in self.story.targets.values():
             target.failing.clear()
@@ -214,7 +215,7 @@ class Anything(RuleBasedStateMachine):
 
     @contextmanager
     def spared(self) -> Iterator[None]:
-        """Refusals are answers. A process that dies is followed by another."""
+        """Accept refusals as answers. A process that dies is followed by another."""
         try:
             yield
         except (Refused, TemporaryFailure):
@@ -227,7 +228,7 @@ class Anything(RuleBasedStateMachine):
 
     @invariant()
     def only_one_has_the_seat(self) -> None:
-        """Also between two resources that give the same, and though another hold of the grant is gone."""
+        """Even across two resources that give the same, and even if another hold of the grant is gone."""
         for role in ("migrator", "deployer"):
             assert len(self.story.target.accounts(role)) <= 1
 
@@ -241,7 +242,7 @@ class Anything(RuleBasedStateMachine):
 
     @invariant()
     def nobody_has_the_same_twice(self) -> None:
-        """One access is one grant."""
+        """There is one grant for one access."""
         with self.fuse.off():
             for who in (ADA, DAN, BOB):
                 live = [
@@ -283,7 +284,7 @@ class Anything(RuleBasedStateMachine):
                 assert ("ended" in happened) is (state is State.ENDED)
 
     def teardown(self) -> None:
-        """Once the world is well again, access is what is live, and in the end it is gone."""
+        """Check that access is what is live once the world is well again, and that it is gone in the end."""
         story = self.story
         story.directory.away = story.source.away = story.messenger.away = False
         self.the_world_recovers()

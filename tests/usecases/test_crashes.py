@@ -1,4 +1,4 @@
-"""The process dies at any point whatever, another goes on, and in the end everything is as it should be."""
+"""The process dies at any point, another one goes on, and in the end everything is right."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ROLES = ("orders_rw", "orders_ops", "migrator")
 
 @dataclass
 class Told:
-    """A story told step by step; where the process dies in one, it is taken up again by another process."""
+    """A story told step by step. If the process dies in a step, another process repeats it."""
 
     story: Story
     fuse: Fuse
@@ -54,7 +54,7 @@ class Told:
         self.steps = 0
 
     def step(self, do: Callable[[], object]) -> None:
-        """People try again with the very same click; the worker's claims run out."""
+        """Do a step. People repeat the very same click, and the worker's claims expire."""
         try:
             with _refusals():
                 do()
@@ -82,7 +82,7 @@ class Told:
         )
 
     def approves(self, by: str, which: str) -> None:
-        """As a click on the card as it was shown before the process died, if it did."""
+        """Click the card as it was shown before the process died, if it did."""
         with self.fuse.off():
             terms = shown_terms(self.story.context, which)
         self.step(
@@ -97,14 +97,14 @@ class Told:
         )
 
     def ask_of(self, who: str) -> str:
-        """The id of what the person has asked for."""
+        """Return the id of the person's request."""
         with self.fuse.off():
             return next((g.id for g in self.story.grants_of(who) if g.state is State.ASKED), "none")
 
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """What was done although its answer was lost is refused when it is tried again; that is fine."""
+    """Accept that a repeated action is refused, because it was done although its answer was lost."""
     try:
         yield
     except Refused:
@@ -137,7 +137,7 @@ def two_behind_one_hold(told: Told) -> None:
 
 
 def more_time(told: Told) -> None:
-    """Asked for, approved, and over in the end."""
+    """Tell of an extension that is requested, approved, and over in the end."""
     told.asks(DAN, "prod-db", 2, "a1")
     grant = told.ask_of(DAN)
     for which, by in ((grant, BOB), (grant, CAROL), (f"{grant}-1", BOB), (f"{grant}-1", CAROL)):
@@ -159,7 +159,7 @@ def the_seat(told: Told) -> None:
 
 
 def a_shift(told: Told) -> None:
-    """It begins at one past nine and ends at three past."""
+    """Tell of a shift from one minute past nine to three past."""
     told.wait(5 * MINUTE)
 
 
@@ -177,7 +177,8 @@ STORIES: dict[Callable[[Told], None], tuple[Shift, ...]] = {
 
 
 def begun(shifts: tuple[Shift, ...] = ()) -> Told:
-    """The vault cannot tell what we gave from what others did: what was noted before giving must be there."""
+    """Return a story whose vault cannot tell our grants from others', so that what was noted before granting
+    has to be kept."""
     prod_db = replace(PROD_DB, gives=(*PROD_DB.gives, SECRET), approvals=2)
     on_call = replace(ORDERS_ON_CALL, on_shift=replace(ON_SHIFT, grace=0))
     twin = replace(prod_db, name=TWIN)
@@ -204,7 +205,7 @@ def test_wherever_the_process_dies_another_brings_it_to_its_end(tell: Callable[[
 
 
 def ended_well(story: Story, death: int) -> None:
-    """Nobody has anything any more but what others gave; each grant ended once and is told of once."""
+    """Check that only what others granted is left, and that each grant ended once and was reported once."""
     left = {role: story.target.accounts(role) for role in ROLES}
     assert left == {"orders_rw": {EMAILS[CAROL]}, "orders_ops": set(), "migrator": set()}, death
     assert story.targets["vault"].access == {}, death
@@ -221,7 +222,7 @@ def ended_well(story: Story, death: int) -> None:
 
 
 def owed(story: Story) -> list[str]:
-    """All that is still owed, whenever."""
+    """Return all that is still due, at any time."""
     story.memory.advance(400 * 86_400)
     return [claim.member for claim in story.memory.claim(1_000, 1_000, {}).claims]
 

@@ -1,4 +1,4 @@
-"""A policy comes into force, with the duties it needs, and is followed by every process."""
+"""A policy comes into force with the duties that it needs, and every process follows it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_policy_whose_text_is_missing_is_not_followed(story: Story) -> None:
 
 
 def on_call(who: str, hours: float) -> Shift:
-    """Since eight, and until so many hours after nine."""
+    """Return a shift from eight until that many hours after nine."""
     end = NINE + timedelta(hours=hours)
     return nobodys(shift(who, end=end, schedule=ORDERS_SCHEDULE))
 

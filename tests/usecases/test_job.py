@@ -1,4 +1,4 @@
-"""Whether a job's calls are answered in time."""
+"""A job knows whether its calls are answered in time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Redis comes back with another policy than the anchor's: nothing is granted until a person applies one."""
+"""Redis comes back with a policy that is not the anchor's: nothing is granted until a person applies one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def story(tmp_path: Path) -> Story:
 
 
 def a_while(story: Story) -> None:
-    """Something happens, is sealed, and is remembered."""
+    """Let something happen, be sealed, and be remembered."""
     story.memory.commit(Change(audit=(Entry(what="something"),)))
     story.pass_time(MINUTE)
 
@@ -47,14 +47,14 @@ def is_held_back(story: Story) -> bool:
 
 
 def comes_back(story: Story, backup: object) -> None:
-    """The worker goes on with it, and somebody has accepted that."""
+    """Restore the backup while the worker keeps running, and accept it."""
     story.memory.restore(backup)  # type: ignore[arg-type]
     story.pass_time(10)
     accept_restore(story.ledger, story.memory, None, by="carol", why="disk lost")
 
 
 def fresh_worker(story: Story) -> None:
-    """One that knows only the anchor."""
+    """Replace the worker by one that knows only the anchor."""
     story.guard = story.another_guard()
 
 
@@ -107,7 +107,7 @@ def test_or_until_a_process_starts_with_the_one_that_was_in_force(story: Story) 
 
 
 def test_no_start_puts_another_one_in_the_place_of_the_one_that_was(story: Story) -> None:
-    """A Redis that came back empty has seen no version at all."""
+    """A Redis that came back empty has never seen any version."""
     story.enact(story.policy)
     a_while(story)
     story.memory.restore(MemoryLedger(story.now).backup())

@@ -1,4 +1,4 @@
-"""A worker sleeps at any point whatever, others go on, and then it wakes and does what it was about to do."""
+"""A worker sleeps at any point while others go on; then it wakes, and does what it was about to do."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_a_worker_that_wakes_late_does_no_lasting_harm(about: Step, meanwhile: S
 
 
 def slept(about: Step, meanwhile: Step, nap: int, *, keeps_end: bool) -> bool:
-    """Tell the story with a nap at that point; whether there is such a point."""
+    """Tell the story with a nap at that point, and return whether there is such a point."""
     story = begun(keeps_end=keeps_end)
     about(story)
     fuse = Fuse(story, everywhere=True)
@@ -155,7 +155,7 @@ def _do(meanwhile: Step, story: Story) -> None:
 
 
 def test_a_worker_that_gives_late_and_dies_is_cleaned_up_after(story: Story) -> None:
-    """It slept right before sending, and nobody ever hears of it again."""
+    """It slept right before sending, and nobody ever hears from it again."""
     grant = story.ask(ADA, length="1h").standing.grant.id
     claim = story.claim("hold")
     assert claim is not None
@@ -244,7 +244,7 @@ def test_a_worker_that_wakes_with_its_fence_passed_gives_nothing(story: Story) -
 
 
 def test_a_worker_that_lost_its_claim_does_not_try_again_what_cannot_help(story: Story) -> None:
-    """One try to write what it did; then it owes a look to whoever has the claim now."""
+    """It tries once to write what it did; then the holder of the claim has to look again."""
     grant = story.ask(ADA).standing.grant.id
     claim = story.claim("hold")
     assert claim is not None

@@ -1,4 +1,4 @@
-"""What is told to those who watch: whether a process can work, and how the ledger is."""
+"""Readiness and metrics: whether a process can work, and the condition of the ledger."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Hanging(Bell):
-    """A ledger that, when told to, never answers who asks for work."""
+    """A ledger that, when told to, never answers a request for work."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ def test_redis_being_away_is_not_the_loops_fault() -> None:
 def test_a_loop_that_nobody_keeps_claims_for_counts_as_stuck() -> None:
     class Forgetful(Worker):
         def _renew(self) -> None:
-            """The thread is dead."""
+            """Renew nothing: the thread is dead."""
 
     ledger = Bell()
     it = Forgetful(ledger, ledger, {})

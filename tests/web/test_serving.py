@@ -1,4 +1,4 @@
-"""The web server as a process: it starts, answers, finishes what it began, and leaves nothing behind."""
+"""The web server as a process starts, answers, finishes what it began, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def asked(port: int, path: str, host: str = "127.0.0.1") -> tuple[int, bytes] | 
 def test_on_sigterm_it_answers_what_has_arrived_and_leaves_nothing_behind(
     process: subprocess.Popen[bytes], port: int, tmp_path: Path
 ) -> None:
-    """Also what waits for a thread."""
+    """This includes requests that wait for a thread."""
     until(lambda: asked(port, "/healthz") == (200, b"ok\n"))
     assert tmp_path.joinpath("opened").exists()
     clients = [HTTPConnection("127.0.0.1", port, timeout=20) for _ in range(AT_ONCE)]

@@ -1,4 +1,5 @@
-"""The web server as a process, and clients that are slow, silent, endless, very many, or talk nonsense."""
+"""The web server as a process copes with clients that are slow, silent, endless, numerous, or talk
+nonsense."""
 
 from __future__ import annotations
 
@@ -65,7 +66,7 @@ def connected(clients: ExitStack, port: int, *sent: bytes) -> socket.socket:
 
 
 def all_of(client: socket.socket) -> bytes:
-    """What comes until the other side hangs up."""
+    """Return all bytes until the other side closes the connection."""
     found = b""
     while piece := client.recv(65_536):
         found += piece

@@ -1,4 +1,4 @@
-"""A scene whose processes build servers that are none."""
+"""A scene whose processes use servers that are simulated."""
 
 from __future__ import annotations
 

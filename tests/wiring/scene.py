@@ -1,4 +1,4 @@
-"""Processes that share a ledger, each with a file and an environment of its own, and servers by their URL."""
+"""Processes that share a ledger, each with its own file and environment, and servers by their URL."""
 
 from __future__ import annotations
 
@@ -88,14 +88,14 @@ class Server:
         return Holders(holders=(), system=System(id=self.url))
 
     def ready(self, hold: Hold, deadline: Deadline) -> None:
-        """Always."""
+        """Do nothing: it is always ready."""
 
     def close(self) -> None:
         self.closed = True
 
 
 class Scene:
-    """``servers`` has those that were built, by their URL."""
+    """Processes on one ledger. ``servers`` has those that were built, by their URL."""
 
     def __init__(self) -> None:
         self.ledger = MemoryLedger(NINE)
@@ -115,12 +115,12 @@ class Scene:
         return f"G{next(self._ids)}"
 
     def follower(self, text: str = TEXT, without: str = "", **environ: str) -> Process:
-        """A process that has not put its own file in force, ``without`` one of the variables."""
+        """Return a process that has not put its own file in force, ``without`` one of the variables."""
         urls = {name: url for name, url in URLS.items() if name != without}
         return Process(self, text, {**urls, **environ})
 
     def web(self, text: str = TEXT) -> Process:
-        """A web process that has started without any variable of a target."""
+        """Return a web process that has started without any variable of a target."""
         process = Process(self, text, {}, secrets=False)
         process.start()
         return process
@@ -131,7 +131,7 @@ class Scene:
         return process
 
     def applied(self, text: str = TEXT, **environ: str) -> Process:
-        """A process that has started after its file was applied with the same environment."""
+        """Return a process that started after its file was applied with the same environment."""
         process = self.follower(text, **environ)
         process.apply()
         process.start()
@@ -149,12 +149,12 @@ class Scene:
         return found
 
     def forge(self, text: str, version: str | None = None) -> None:
-        """Somebody with access to Redis writes another text under a version."""
+        """Write another text under a version, as somebody with access to Redis could."""
         version = version or self.force().version
         self.put({Key.of(PolicyText, version): replace(self.text(version), text=text)})
 
     def notes_in(self) -> list[Note]:
-        """What the security channel is owed."""
+        """Return the messages that are owed to the security channel."""
         keys = [key for key in self.ledger._documents if key.kind == "note"]
         return [note for note in self.ledger.read(keys).all(Note) if note.channel == SECURITY]
 
@@ -165,7 +165,7 @@ class Scene:
         self.put({Key.of(HoldRecord, hold.key): HoldRecord(hold=hold, phase=phase)})
 
     def tidy(self, may_be_there: bool = True, after: timedelta = GIVE_WITHIN) -> None:
-        """Look whether former targets are needed, so long after now."""
+        """Check whether former targets are still needed, that long from now."""
         self.ledger.advance(after.total_seconds())
         self.ledger.commit(Change(due=(Due(member=former.FORMER, at=self.ledger.now),)))
         [claim] = self.ledger.claim(1, 1, {}, ("former",)).claims
@@ -174,7 +174,7 @@ class Scene:
 
 
 class Process:
-    """One of ours: web or worker."""
+    """A web process or a worker."""
 
     def __init__(self, scene: Scene, text: str, environ: Mapping[str, str], *, secrets: bool = True) -> None:
         self.scene = scene
@@ -190,7 +190,7 @@ class Process:
         self.adapters.enact(self.scene.ledger)
 
     def apply(self) -> None:
-        """As ``rotakey policy apply`` does with this process's file and environment."""
+        """Apply this process's file in its environment, as ``rotakey policy apply`` does."""
         enact.enact(self.scene.ledger, self.policy.catalog, self.policy.text, self.keys, by="carol")
 
     def ask(self, who: str = ADA, resource: str = "prod-db") -> Asked:

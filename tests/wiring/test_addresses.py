@@ -1,4 +1,5 @@
-"""Where each target is stands with the policy in force: who reaches it elsewhere grants nothing there."""
+"""Target addresses are stored with the policy in force: a process with another address grants nothing
+there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Putting the parts together: what a worker does, it does by the policy in force."""
+"""A worker does all its work by the policy in force."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ Work = Callable[[components.Components, Job], object]
 
 @pytest.fixture
 def made() -> Iterator[components.Components]:
-    """A worker that follows the policy it started with."""
+    """Yield a worker that follows the policy it started with."""
     with valkey_url() as url:
         environ = {"SLACK_BOT_TOKEN": "xoxb-none", "REDIS_URL": url, **URLS}
         policy = config.load(POLICY, environ=environ)
@@ -95,7 +95,7 @@ KEEPS = "keep: 90d\naudit: {anchor: {file: /nowhere/anchor}}\n" + POLICY
 
 
 class Keeper:
-    """In the place of Retention: how long it was asked to keep what is over."""
+    """A stand-in for Retention that records how long it was told to keep what is over."""
 
     def __init__(self) -> None:
         self.asked: list[timedelta | None] = []
@@ -109,7 +109,7 @@ def test_each_kind_of_due_thing_has_a_duty_and_a_row(made: components.Components
 
 
 def kept_for(made: components.Components) -> timedelta | None:
-    """Return what one look at what is old asks for. Raises what it raises."""
+    """Return for how long one look at old entries keeps them. Raises what it raises."""
     keeper = Keeper()
     made.ledger.commit(Change(due=(Due(member="keep:audit", at=made.ledger.read(()).now),)))
     (claim,) = made.ledger.claim(1, 1, {}, ("keep",)).claims
@@ -145,7 +145,7 @@ MOVED = POLICY.replace("DB_URL", "MOVED_URL")
 
 
 class Restarted:
-    """A worker that begins with ``text`` on the Redis of another, and has the variables of ``urls``."""
+    """A worker that starts with ``text`` on another one's Redis, with the variables of ``urls``."""
 
     def __init__(self, before: components.Components, text: str, urls: Mapping[str, str]) -> None:
         environ = {
@@ -160,7 +160,7 @@ class Restarted:
         self.watchdog = Watchdog(self.made.guard, self.made.ledger, self.made.adapters, keep_owed)
 
     def begin(self) -> None:
-        """As the worker does. It must not wait."""
+        """Start as the worker does. It must not wait."""
 
         def wait(_: float) -> None:
             raise AssertionError("it waits")
@@ -203,7 +203,7 @@ def make_room(made: components.Components) -> None:
 
 
 def is_revoked(worker: Restarted, calls: CallLog, who: str) -> bool:
-    """What was over for long is looked at once."""
+    """Look at what was over long ago, and return whether it is revoked."""
     made, now = worker.made, worker.made.ledger.read(()).now
     grant = LiveGrant(name=who, given_at=now - HOUR, seen_at=now - HOUR / 2, until=now - HOUR / 3)
     make_room(made)

@@ -1,4 +1,4 @@
-"""A target that left the file, or moved, stays as it was for revoking until nothing is held there."""
+"""A target that left the file, or moved, is kept as it was, for revoking, until nothing is held there."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def at(url: str) -> tuple[Receipt, ...]:
 
 
 def revoked(scene: Scene) -> dict[str, list[str]]:
-    """What was revoked at each server."""
+    """Return what was revoked at each server."""
     return {url: server.revoked for url, server in scene.servers.items() if server.revoked}
 
 
@@ -111,7 +111,7 @@ def test_it_is_forgotten_once_nothing_is_held_there(scene: Scene) -> None:
 
 
 def test_it_is_kept_for_as_long_as_a_worker_may_be_about_to_grant_there(scene: Scene) -> None:
-    """It looked at the policy before, and has written nothing yet."""
+    """A worker may have read the policy before, and written nothing yet."""
     worker = scene.started()
     scene.started(GONE)
     scene.tidy(after=timedelta(minutes=14))
@@ -285,7 +285,7 @@ def test_a_first_key_does_not_reach_a_target_as_it_was_and_says_what_does(scene:
 
 
 def test_a_first_key_vouches_for_no_text_that_somebody_else_put_among_the_former(scene: Scene) -> None:
-    """It has its own hash as its version, so nothing else tells it from one of ours."""
+    """Its version is its own hash, so nothing else distinguishes it from one of ours."""
     scene.started(GONE)
     theirs = TEXT.replace("OLD_URL", "NEWEST_URL")
     forged = FormerTarget(version=version_of(theirs), address="theirs", left_at=scene.ledger.now)

@@ -1,4 +1,4 @@
-"""Whatever people did, once it is over web and worker hold on to nothing of it."""
+"""After any amount of use, web and worker keep nothing of it in memory."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ HOLDS_OTHERS = (dict, list, set, deque)
 
 
 class Deployment:
-    """Web and worker in one process, with all that is real but databases and Slack."""
+    """Web and worker in one process, with everything real except databases and Slack."""
 
     def __init__(self, made: components.Components, slack: AlwaysOk) -> None:
         self.made, self.slack = made, slack
@@ -54,7 +54,7 @@ class Deployment:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Until nothing of it is left to do or to tell."""
+        """Work until nothing is left to do or to report."""
         worker = Worker(
             self.made.ledger, self.made.ledger, duties.duties(self.made), duties.together(self.made)
         )
@@ -68,7 +68,7 @@ class Deployment:
             running.join()
 
     def rounds(self) -> Counter[str]:
-        """What there is afterwards."""
+        """Play that many rounds, and return what is in memory afterwards."""
         with self.working():
             for _ in range(ROUNDS):
                 self.round()
@@ -76,7 +76,7 @@ class Deployment:
         return things()
 
     def round(self) -> None:
-        """Somebody new asks, Bob approves, they look, and give back."""
+        """Play one round: somebody new asks, Bob approves, they look, and give back."""
         number = next(self.numbers)
         who = f"U{number:08}"
         self.types(who, f"request prod-db 1h because order {number} is stuck")
@@ -101,8 +101,8 @@ class Deployment:
 
 
 def things() -> Counter[str]:
-    """How many objects of each type, and how much is in those that hold others. Python's garbage collector
-    does not itself list a dict that has only text in it."""
+    """Return how many objects of each type there are, and how much is in containers. Python's garbage
+    collector does not list a dict that contains only text."""
     for _ in range(3):
         gc.collect()
     listed = gc.get_objects()

@@ -1,4 +1,4 @@
-"""Only a version that Redis has never seen comes into force because a process starts with it."""
+"""A starting process puts its policy in force only if Redis has never seen that version."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_a_process_that_cannot_read_the_policy_in_force_grants_nothing_and_revok
 
 
 def held_back(scene: Scene, anchored: str) -> None:
-    """A worker has noticed that Redis came back with another policy than the anchor's."""
+    """Let a worker notice that Redis came back with another policy than the anchor's."""
     at = int(scene.ledger.now.timestamp()) + 60
     reason = because(Why.POLICY_CAME_BACK, version=V1, anchored=anchored, anchored_at=at)
     scene.put({Key.of(PolicyInForce): replace(scene.force(), held_back=reason)})

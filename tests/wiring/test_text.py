@@ -1,4 +1,4 @@
-"""A policy text that none of our processes put in Redis is not followed: nothing is granted by it."""
+"""A policy text that Rotakey's own processes did not put in Redis is not followed: it grants nothing."""
 
 from __future__ import annotations
 

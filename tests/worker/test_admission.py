@@ -1,4 +1,4 @@
-"""Who gets the next thread: everybody has their own, and what hangs gets no more."""
+"""How threads are assigned: each dependency has its own, and one that hangs gets no more."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TRUSTED = Use(trusted=True)
 
 
 def admission(threads: int = 16, targets: int = 3, sources: int = 1, **uses: Use) -> Admission:
-    """Uses by the names of targets, or ``slack``."""
+    """Return an admission with these uses, by the names of targets, or ``slack``."""
     world = World(
         targets=frozenset(f"t{n}" for n in range(targets)),
         sources=frozenset({"pager"}) if sources else frozenset(),
@@ -75,7 +75,7 @@ def test_what_hangs_has_one_thread_and_what_answers_its_share() -> None:
 
 
 def test_whatever_hangs_all_others_have_their_own_thread() -> None:
-    """Four of five hang, and all that is shared is in use for the time until that is noticed."""
+    """Four of five hang, and all shared threads are in use until that is noticed."""
     now = admission(targets=5, t0=Use(busy=3), t1=Use(busy=3), t2=Use(busy=2), t3=Use(busy=2))
     assert now.spare == 16 - 10 - 1 - sum(RESERVED.values()) - 1
     full = admission(targets=5, t0=Use(busy=4), t1=Use(busy=2), t2=Use(busy=2), t3=Use(busy=2))

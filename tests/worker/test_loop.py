@@ -1,4 +1,4 @@
-"""The worker's loop: who gets a thread, who keeps a claim, and what comes of what fails."""
+"""The worker's loop: how threads are assigned, how claims are kept, and what follows from failures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LONG_ENOUGH = 10.0
 
 
 class Bell(MemoryLedger):
-    """A ledger that wakes who waits, can be away, and remembers what was renewed."""
+    """A ledger that wakes waiting workers, can be unreachable, and remembers what was renewed."""
 
     def __init__(self) -> None:
         super().__init__(NINE)
@@ -103,7 +103,7 @@ def running(it: Worker) -> Iterator[threading.Thread]:
 
 
 class Gate:
-    """A duty that waits to be let through."""
+    """A duty that waits until it is let through."""
 
     def __init__(self, ledger: Bell) -> None:
         self.ledger = ledger
@@ -135,7 +135,7 @@ def closes(ledger: Bell, seen: list[Claim]) -> Callable[[Job], None]:
 
 
 def owed(ledger: Bell, after: timedelta) -> list[Claim]:
-    """What is owed that long after nine."""
+    """Claim all that is due that long after nine."""
     ledger.now = NINE + after
     return list(ledger.claim(100, 100, {}).claims)
 
@@ -147,7 +147,7 @@ TWO = World(targets=frozenset({"db", "other"}))
 
 
 class Calls:
-    """A way to do many together, and a duty, of targets and sources that answer at once, unless they hang."""
+    """Batches and a duty for targets and sources that answer at once, unless they hang."""
 
     def __init__(self, ledger: Bell) -> None:
         self.ledger = ledger
@@ -174,7 +174,7 @@ class Calls:
         self.ledger.commit(Change(done=Done(claim=job.claim)))
 
     def asked(self, name: str) -> list[Job]:
-        """The calls that wait for an answer of this one."""
+        """Return the calls that are waiting for this one to answer."""
         with self._lock:
             return [job for job in self.inside if job.claim.id.partition("/")[0] == name]
 
@@ -188,18 +188,18 @@ class Calls:
         return []
 
     def catch_up(self) -> None:
-        """Nothing is left for later."""
+        """Do nothing: nothing is left for later."""
 
 
 def answered(ledger: Bell, calls: Calls, name: str, kind: str = "hold") -> None:
-    """It answers one call, so that it is trusted."""
+    """Let it answer one call, so that it is trusted."""
     ledger.owe(f"{kind}:{name}/first" if kind == "hold" else f"{kind}:{name}")
     until(lambda: calls.done and not calls.inside)
     calls.done.clear()
 
 
 def rounds(ledger: Bell, count: int = 3) -> None:
-    """Wait until the worker has asked for more work that often."""
+    """Wait until the worker has asked for more work that many times."""
     before = ledger.asked
     until(lambda: ledger.asked >= before + 2 * count)
 
@@ -363,8 +363,8 @@ def test_a_worker_whose_threads_are_all_in_use_gives_signs_of_life(ledger: Bell)
 
 
 class Lots:
-    """A way to do many together that waits to be let through, and leaves what it is told to leave. Where it
-    may, it writes nothing down until it is told to."""
+    """Batches that wait to be let through, and leave what they are told to leave. If told to, they write
+    nothing down until later."""
 
     def __init__(self, ledger: Bell, *leaving: str) -> None:
         self.ledger = ledger
@@ -403,7 +403,7 @@ class Lots:
 
 @pytest.fixture
 def trusting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All that is waited for is known to answer."""
+    """Make every dependency known to answer."""
     monkeypatch.setattr(loop, "WITHIN", Everything())
 
 
@@ -527,7 +527,7 @@ def test_a_lane_has_no_more_threads_than_there_is_waiting_to_do(
 
 
 def test_a_redis_that_hangs_in_a_lot_is_waited_for_a_few_times_and_not_once_for_each(ledger: Bell) -> None:
-    """It takes seconds each time, and a worker that was told to stop waits for that."""
+    """Each wait takes seconds, and delays a worker that was told to stop."""
     lots = Lots(ledger)
     lots.raising = TemporaryFailure("the call to Redis failed")
     ledger.owe(*(f"hold:db/{number}" for number in range(32)))

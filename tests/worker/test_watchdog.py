@@ -1,4 +1,4 @@
-"""A worker looks each second whether Redis is still the one it was, and says once what it sees."""
+"""A worker checks each second whether Redis is still the same, and reports a change once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bot.worker.watchdog import OWED_EVERY, PATIENCE, Watchdog
 
 
 class Policy:
-    """What the process follows in this story."""
+    """A stand-in for what the process follows."""
 
     security_channel = SECURITY
 
@@ -116,7 +116,7 @@ def test_whatever_cannot_be_compared_the_worker_starts(
 def test_what_looks_like_a_redis_that_is_away_keeps_no_worker_from_starting(
     story: Story, watchdog: Watchdog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody put something else in the place of the seals."""
+    """Somebody put something else in place of the seals."""
     monkeypatch.setattr(story.guard, "look", away)
     for _ in range(PATIENCE - 1):
         with pytest.raises(TemporaryFailure):

@@ -1,4 +1,4 @@
-"""Bob's approval of Ada is in the audit; whoever touches it afterwards, or a seal over it, is found out."""
+"""Bob's approval is in the audit, and any later change to the entry or to its seal is found."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def entry(second: int, what: str = "approved") -> Written:
 
 
 def audit(*sizes: int) -> list[Line]:
-    """So many entries behind each other, one a second, each lot with its seal."""
+    """Return that many entries, one a second, sealed in batches of this size."""
     lines: list[Line] = []
     head, second = GENESIS, 0
     for number, size in enumerate(sizes, 1):
@@ -292,12 +292,12 @@ def test_of_very_many_breaks_only_some_are_told() -> None:
 
 
 def by(*keys: str) -> Trusts:
-    """A stand-in for a key: it signs with its own name."""
+    """Return a stand-in for a key, which signs with its own name."""
     return lambda head, signature: signature.decode() in {f"{key} {head}" for key in keys}
 
 
 def with_key(lines: list[Line], key: str, first: int, last: int) -> list[Line]:
-    """The same entries, with these seals signed by ``key``: what a sealer with that key would have made."""
+    """Return the same lines as a sealer with this key would have made them."""
     done: list[Line] = []
     head = GENESIS
     for line in lines:
@@ -376,7 +376,7 @@ def accepted(before: Seal, lost: int = 5) -> Seal:
 
 
 def restored(lost: int = 5) -> list[Line]:
-    """Two seals are left of five; the chain went on from there."""
+    """Return an audit in which two of five seals are left, and the chain continues from the second."""
     lines = audit(2, 2)
     epoch = accepted(seals(lines)[1], lost)
     later = [entry(5000), entry(5001)]
@@ -441,7 +441,7 @@ def test_after_a_total_loss_the_chain_may_begin_with_an_acceptance() -> None:
 
 
 def dropped(lines: list[Line], upto: int, head: str | None = None) -> list[Line]:
-    """All up to that seal is gone; the newest seal says so."""
+    """Return the lines without everything up to that seal, as the newest seal says."""
     last, seal = seals(lines)[-1], seals(lines)[upto - 1]
     begins = Beginning(seal=upto, head=head or seal.head, at="2026-03-02T09:00:00.000Z")
     newest = beginning_seal(begins, number=last.number + 1, last=last.last, previous=last.head, at=NINE)

@@ -1,4 +1,4 @@
-"""The pager on localhost speaks and remembers as PagerDuty does."""
+"""The simulated PagerDuty answers and remembers as the real one does."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
@@ -36,7 +36,7 @@ def served(pager: Pager) -> Iterator[Served]:
 
 
 class Client:
-    """Speaks to the pager with the right token."""
+    """A client of the pager with the right token."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -54,7 +54,7 @@ class Client:
         return answer.json()
 
     def oncalls(self, **asked: Any) -> list[tuple[str, str | None, str | None]]:
-        """Who, from, to; times without their date where that is NOW's."""
+        """Return who is on call, from when and until when; times on the day of NOW are without their date."""
         rows = self.get("/oncalls", **asked)["oncalls"]
         return [(row["user"]["summary"], _short(row["start"]), _short(row["end"])) for row in rows]
 
@@ -528,6 +528,6 @@ def test_it_can_live_beside_others_under_a_prefix(pager: Pager) -> None:
 
 
 def _rota(pager: Pager, hours: int) -> list[tuple[str | None, float, float]]:
-    """Who from when to when, in hours from NOW, of the hours around it."""
+    """Return who is on call around NOW, from when to when, in hours from NOW."""
     final = pager.schedule("PDBPRIM").final(NOW - HOUR, NOW + hours * HOUR)
     return [(each.user, (each.start - NOW) / HOUR, (each.end - NOW) / HOUR) for each in final]

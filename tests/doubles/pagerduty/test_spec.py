@@ -1,4 +1,4 @@
-"""The pager, and how we call it, held to PagerDuty's own OpenAPI document."""
+"""The simulated PagerDuty, and our calls to it, conform to PagerDuty's own OpenAPI document."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.skipif(
 
 
 class Witness:
-    """Reads every call and answer, and remembers what the document forbids."""
+    """A reader of every call and answer that remembers what the document forbids."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         self._plain = _loaded(document)
@@ -57,7 +57,7 @@ class Witness:
 
 
 def _wrong(check: Callable[[], object]) -> list[str]:
-    """What the check found, innermost first, less the nulls that are allowed."""
+    """Return what the check found, innermost first, without the nulls that are allowed."""
     try:
         check()
     except Exception as error:  # noqa: BLE001 -- openapi-core's errors share no narrower root
@@ -84,7 +84,7 @@ def _loaded(document: dict[str, Any]) -> OpenAPI:
 
 
 def _with_full_users(document: dict[str, Any]) -> dict[str, Any]:
-    """The document tells the answer without what ``include[]`` puts into it."""
+    """Return the document with what ``include[]`` adds to an answer, which it leaves out."""
     changed = copy.deepcopy(document)
     user = {"$ref": "#/components/schemas/User"}
     changed["components"]["schemas"]["Oncall"]["properties"]["user"] = user

@@ -1,4 +1,4 @@
-"""What the Web API gives, and what it refuses, as a stock slack_sdk client sees it."""
+"""The simulated Web API returns and refuses what Slack does, as seen by a stock slack_sdk client."""
 
 import json
 import urllib.request

@@ -1,4 +1,4 @@
-"""What Slack takes and what it refuses in blocks and views, limit by limit."""
+"""The simulated Slack accepts and refuses blocks and views by Slack's limits."""
 
 from collections.abc import Callable
 from typing import Any

@@ -47,7 +47,7 @@ def document() -> Json:
 
 @pytest.fixture
 def workspace() -> Workspace:
-    """With ids as long as Slack's own."""
+    """Return a workspace with ids as long as Slack's own."""
     scopes = with_scopes("channels:read", "im:read", "im:write")
     workspace = Workspace(scopes, bot_token=BOT_TOKEN, signing_secret=SIGNING_SECRET, app_token=APP_TOKEN)
     workspace.add_person(Person(id=ADA, name="ada", email="ada@example.com"))
@@ -67,7 +67,7 @@ def client(workspace: Workspace) -> Iterator[WebClient]:
 
 
 def lived(client: WebClient, workspace: Workspace) -> None:
-    """Every method once, with everything it may give back."""
+    """Call every method once, so that it returns everything it may."""
     tokens = workspace.tokens
     client.auth_test()
     card = client.chat_postMessage(channel=CHANNEL, text="Ada asks", blocks=CARD)["ts"]
@@ -188,7 +188,7 @@ def differences(document: Json, method: str, status: str, answer: Json) -> Itera
 
 
 def plainest(error: Any) -> list[Any]:
-    """Of alternatives that all fail, what is wrong with the one that comes closest."""
+    """Return what is wrong with the alternative that comes closest, of several that all fail."""
     branches: dict[int, list[Any]] = {}
     for each in error.context:
         branches.setdefault(each.schema_path[0], []).extend(plainest(each))
@@ -196,7 +196,7 @@ def plainest(error: Any) -> list[Any]:
 
 
 def understood(schema: Any) -> Any:
-    """The document writes alternatives as a list of `items` on what is no array."""
+    """Return the schema with its alternatives, lists of `items` on what is not an array, as ``anyOf``."""
     if isinstance(schema, list):
         return [understood(each) for each in schema]
     if not isinstance(schema, dict):
@@ -208,5 +208,5 @@ def understood(schema: Any) -> Any:
 
 
 def slim(answer: Json) -> Json:
-    """Without the explanations, which Slack gives since the document was written."""
+    """Return the answer without the explanations that Slack has added since the document was written."""
     return {name: answer[name] for name in ("ok", "error")}

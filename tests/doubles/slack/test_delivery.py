@@ -1,4 +1,4 @@
-"""What reaches the bot: shapes, signatures, repeats, and what people see when it does not answer."""
+"""Requests that the simulated Slack sends to a bot: payloads, signatures, retries, and missing answers."""
 
 import json
 import urllib.request
@@ -38,7 +38,7 @@ from tests.doubles.slack.tiny_bot import (
 
 
 class Ear:
-    """A bare bot that writes down what it hears and answers what it is told to."""
+    """A bare bot that records what it hears, and answers as told."""
 
     def __init__(self) -> None:
         self.heard: list[tuple[dict[str, str], bytes]] = []

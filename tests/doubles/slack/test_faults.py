@@ -1,4 +1,4 @@
-"""Slack on a bad day, as the bot's client sees it."""
+"""The faults of the simulated Slack, as the bot's client sees them."""
 
 import socket
 import urllib.request

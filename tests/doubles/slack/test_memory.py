@@ -1,4 +1,4 @@
-"""The workspace remembers, also after it was stopped, and tells when something changed."""
+"""The simulated workspace keeps its state over a restart, and reports each change."""
 
 import json
 import threading
@@ -31,7 +31,7 @@ SAVED = Path(__file__).with_name("workspace.json")
 
 
 def lived_in(workspace: Workspace) -> str:
-    """A card, a word in private, a home and a form; the card's ts."""
+    """Return the ts of a card, in a workspace that also has a private message, a Home tab and a form."""
     server = serve(workspace)
     client = WebClient(token=BOT_TOKEN, base_url=server.api_url)
     card = client.chat_postMessage(channel=CHANNEL, text="Ada asks", blocks=CARD)["ts"]

@@ -34,7 +34,7 @@ def workspace() -> Workspace:
 
 @pytest.fixture
 def app(workspace: Workspace) -> Iterator[App]:
-    """Connected; its listeners are added by the test, before anybody does anything."""
+    """Yield a connected app; each test adds its listeners before anybody does anything."""
     server = serve(workspace)
     app = bolt_app(server.api_url)
     handler = SocketModeHandler(app, APP_TOKEN, trace_enabled=False)

@@ -1,4 +1,4 @@
-"""A stock slack_bolt app lives in the workspace as it would in Slack, over HTTP."""
+"""A stock slack_bolt app works in the simulated workspace as it would in Slack, over HTTP."""
 
 from collections.abc import Iterator
 from typing import Any

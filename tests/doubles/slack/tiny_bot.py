@@ -1,4 +1,4 @@
-"""A real slack_bolt app of a few listeners, and the workspace it is tried in."""
+"""A real slack_bolt app with a few listeners, and the workspace that it is tried in."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -51,7 +51,7 @@ FORM: Json = {
 
 
 def inhabited(manifest: Json = MANIFEST, **more: Any) -> Workspace:
-    """Ada, Bob and Carol; the bot is with Ada and Bob in #db-access."""
+    """Return a workspace with Ada, Bob and Carol; the bot is with Ada and Bob in #db-access."""
     workspace = Workspace(
         manifest,
         bot_token=BOT_TOKEN,
@@ -78,14 +78,14 @@ def with_events(*events: str) -> Json:
 
 
 def bolt_app(api_url: str) -> App:
-    """Empty of listeners; each test adds the ones its story needs."""
+    """Return an app without listeners; each test adds those that it needs."""
     client = WebClient(token=BOT_TOKEN, base_url=api_url)
     return App(client=client, signing_secret=SIGNING_SECRET, process_before_response=True)
 
 
 @contextmanager
 def listening(app: App) -> Iterator[str]:
-    """The app's /slack/events over HTTP."""
+    """Serve the app's /slack/events over HTTP."""
     handler = SlackRequestHandler(app)
     with served(lambda: handler.handle(flask.request)) as url:
         yield url
@@ -93,7 +93,7 @@ def listening(app: App) -> Iterator[str]:
 
 @contextmanager
 def served(answer: Callable[[], Any]) -> Iterator[str]:
-    """A bare bot: one function answers every request."""
+    """Serve a bare bot: one function that answers every request."""
     site = flask.Flask("tiny")
     site.add_url_rule("/slack/events", "events", answer, methods=["POST"])
     server = make_server("127.0.0.1", 0, site, threaded=True)

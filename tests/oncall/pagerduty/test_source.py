@@ -1,4 +1,4 @@
-"""PagerDuty's answers, right and wrong, become shifts or failures we know."""
+"""Right and wrong answers of PagerDuty become shifts or known failures."""
 
 import subprocess
 import sys

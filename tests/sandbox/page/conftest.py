@@ -1,4 +1,4 @@
-"""The world that the page shows, whose bot hears what people do."""
+"""The world that the page shows, with a bot that hears what people do."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -79,7 +79,7 @@ Visit = Callable[..., Page]
 
 @pytest.fixture
 def visit(chromium: Browser, server: BaseWSGIServer) -> Iterator[Visit]:
-    """Opens the page as somebody. What a browser complains about fails the test."""
+    """Yield a function that opens the page as somebody. The test fails if the browser complains."""
     complaints: list[str] = []
     contexts = []
 
@@ -217,7 +217,7 @@ def test_mrkdwn_is_drawn_as_slack_draws_it(visit: Visit, world: World) -> None:
 
 
 def fonts_of(page: Page, text: str) -> set[str]:
-    """The fonts that the browser draws this text with."""
+    """Return the fonts that the browser draws this text with."""
     page.get_by_text(text, exact=True).last.evaluate("each => each.id = 'looked-at'")
     session = page.context.new_cdp_session(page)
     session.send("DOM.enable")
@@ -230,7 +230,7 @@ def fonts_of(page: Page, text: str) -> set[str]:
 
 
 def test_digits_and_spaces_are_drawn_by_the_font_of_the_letters(visit: Visit, world: World) -> None:
-    """An emoji font has digits and spaces too, twice as wide. Without Lato it must not be asked for them."""
+    """An emoji font has wide digits and spaces, too, and must not be used for them if Lato is missing."""
     card(world, section("orders"), section("1 0 0 2"))
     page = visit()
     expect(page.locator("#messages")).to_contain_text("1 0 0 2")

@@ -1,4 +1,4 @@
-"""The pager's buttons on the page: done at once, kept on disk, and refused in words."""
+"""The pager's buttons on the page take effect at once, are kept on disk, and are refused in words."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The page gets its files and the real state, and everything that people do on it is done."""
+"""The page gets its files and the real state, and carries out everything that people do on it."""
 
 import re
 import threading

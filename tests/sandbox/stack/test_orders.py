@@ -1,4 +1,4 @@
-"""The sandbox's orders database, and what is seen of it from outside the bot."""
+"""The sandbox's orders database, as seen from outside the bot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sandbox's servers come up, keep what they were told, and never stay behind."""
+"""The sandbox's servers start, keep their data, and never outlive the sandbox."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def notes(server: ServerProcess) -> list[str]:
 
 
 def family(pid: int) -> set[int]:
-    """The process and all that descend from it."""
+    """Return the process and all its descendants."""
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except FileNotFoundError:
@@ -85,7 +85,7 @@ def has_ended(pid: int) -> bool:
 
 @contextmanager
 def owner(folder: Path, *how: str) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
-    """Another process that has started both servers, and their pids."""
+    """Start another process that starts both servers, and return their pids."""
     command = [sys.executable, "-m", "tests.sandbox.stack.server_owner", str(folder), *how]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -1,4 +1,4 @@
-"""PostgreSQL will not run as root: as whom it runs then, and where it lies."""
+"""PostgreSQL refuses to run as root, so the sandbox runs it as somebody else, in a folder of theirs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOBODY = pwd.getpwnam("nobody").pw_uid
 
 @pytest.fixture
 def private() -> Iterator[Path]:
-    """A directory that only root may enter, as its home is."""
+    """Yield a directory that only root may enter, like root's home."""
     with tempfile.TemporaryDirectory(prefix="rotakey-") as name:
         yield Path(name)
 
@@ -46,7 +46,7 @@ def owner_and_mode(path: Path) -> tuple[int, int]:
 
 @pytest.fixture
 def in_a_group() -> Iterator[None]:
-    """Root is, as on most machines."""
+    """Make root a member of a group, as on most machines."""
     before = os.getgroups()
     os.setgroups([*before, 4])
     yield

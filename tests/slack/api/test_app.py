@@ -1,4 +1,4 @@
-"""What Slack tells about the app whose tokens we have."""
+"""Slack's facts about the app that our tokens belong to."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def app(server: Server, bot_token: str = BOT_TOKEN, app_token: str = APP_TOKEN) 
 
 @contextmanager
 def installed_with(*names: str) -> Iterator[SlackApp]:
-    """The app with other scopes than the manifest asks for."""
+    """Install the app with other scopes than the manifest asks for."""
     manifest: dict[str, Any] = {**MANIFEST, "oauth_config": {"scopes": {"bot": [*names]}}}
     made = Workspace(manifest, bot_token=BOT_TOKEN, signing_secret=SIGNING_SECRET, app_token=APP_TOKEN)
     us = made.app.user_id

@@ -1,4 +1,4 @@
-"""Who people are, as Slack says it; and what it does not say is never in their favour."""
+"""People as Slack describes them. What it leaves out never counts in their favour."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def soon() -> Deadline:
 
 
 def test_home_is_asked_for_each_time(directory: SlackDirectory, workspace: Workspace) -> None:
-    """That Slack answers is how it is known that it still lets the bot in."""
+    """An answer from Slack is the proof that it still lets the bot in."""
     assert directory.home(soon()) == HOME
     workspace.faults.down = True
     with pytest.raises(TemporaryFailure):
@@ -154,7 +154,7 @@ def test_people_of_an_organisation_are_at_home_where_it_has_them() -> None:
 
 
 class TerseSlack(SlackDirectory):
-    """Slack where it lists groups without all of their members, and groups of others too."""
+    """A Slack that lists groups without all of their members, and other teams' groups too."""
 
     def __init__(self, groups: list[dict[str, Any]]) -> None:
         super().__init__(WebClient(token="none"))

@@ -1,4 +1,4 @@
-"""Cards and notes as they arrive in Slack, and what is said when they cannot."""
+"""Cards and notes arrive in Slack, and failures to send them are reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Ada types, half asleep, and what it is taken for."""
+"""Commands as a tired person types them, and what they are understood as."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two people claim one account: what security is asked, and what comes of the answer."""
+"""Two people claim one account: security people are asked, and their answer is carried out."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def it(workspace: Workspace, server: Server) -> Iterator[Rig]:
 
 
 def posted(it: Rig) -> str:
-    """The question about Ada's request as a worker posts it; the ts of the message."""
+    """Post the question about Ada's request as a worker does, and return the ts of the message."""
     key = next(key for key in it.ledger._documents if key.kind == "alert")
     found = it.context.alert(key.id)
     assert found is not None

@@ -1,4 +1,4 @@
-"""What could not be confirmed is found out by itself, on a thread that ends when nothing is left."""
+"""Results that could not be confirmed are found out automatically, on a thread that ends afterwards."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.slack.scenes import ADA, NOW
 
 
 class Silent(MemoryLedger):
-    """It does not answer the first time."""
+    """A ledger that does not answer the first time."""
 
     def __init__(self) -> None:
         super().__init__(NOW)

@@ -1,4 +1,4 @@
-"""What is answered to a command, word for word."""
+"""The answers to commands, word for word."""
 
 from __future__ import annotations
 

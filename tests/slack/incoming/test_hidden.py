@@ -1,4 +1,4 @@
-"""To those who may not request it, a hidden resource reads in every answer as if it were not there."""
+"""Every answer about a hidden resource, to a person who may not request it, is as if it did not exist."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ TYPED = [
 
 @pytest.fixture
 def made(workspace: Workspace, server: Server) -> Iterator[Rig]:
-    """Carol has requested the secret database, and others have heard of the request's id."""
+    """Let Carol request the secret database; others have learned the request's id."""
     everybody = (ADA, BOB, CAROL, GINA, EVE, workspace.app.user_id)
     workspace.add_channel(Channel(id=ALL, name="all", members=everybody))
     with rig(workspace, server) as made:
@@ -92,7 +92,7 @@ def enact(made: Rig, resources: Mapping[str, Resource], security: tuple[Selector
 
 
 def forget(made: Rig) -> None:
-    """Neither the resource nor the request is there any more."""
+    """Remove the resource and the request."""
     enact(made, WITHOUT)
     grant = made.grant()
     index = {(name, grant.id): False for name in (*indexes(grant), "asked")}
@@ -101,7 +101,7 @@ def forget(made: Rig) -> None:
 
 
 def answers(made: Rig, who: str) -> dict[str, object]:
-    """All that is shown to somebody who types these, fills in the form, and opens the Home tab."""
+    """Return all that this person sees who types every command, fills in the form, and opens the Home tab."""
     found: dict[str, object] = {}
     for text in TYPED:
         made.workspace.memory.modals.clear()
@@ -120,7 +120,7 @@ def answers(made: Rig, who: str) -> dict[str, object]:
 
 
 def shown(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The blocks without the ids that Slack gives them."""
+    """Return the blocks without the ids that Slack adds."""
     return [{key: value for key, value in block.items() if key != "block_id"} for block in blocks]
 
 

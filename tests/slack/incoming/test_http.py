@@ -1,4 +1,4 @@
-"""What knocks at the web server: Slack, a load balancer, and whoever tries the door."""
+"""The web server answers Slack, a load balancer, and anyone else who sends requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ada types and clicks, Bob approves: through Slack's own window, signatures and all."""
+"""Ada types and clicks, and Bob approves, through the whole path of a signed Slack request."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def it(workspace: Workspace, server: Server) -> Iterator[Rig]:
 
 @pytest.fixture
 def asked(it: Rig) -> Grant:
-    """Ada has asked, and the card is in the channel."""
+    """Let Ada ask, post her card in the channel, and return her grant."""
     it.types(ADA, ASK)
     it.posts(it.grant())
     return it.grant()
@@ -292,7 +292,7 @@ def test_ada_gives_back_and_withdraws_everything(it: Rig, asked: Grant) -> None:
 
 @pytest.fixture
 def secured(it: Rig) -> Rig:
-    """Bob is one of the security people."""
+    """Make Bob one of the security people."""
     it.enacts(replace(CATALOG, version="two", security=SecurityRules(people=(Named(person=BOB),))))
     return it
 

@@ -1,4 +1,4 @@
-"""The bot over Socket Mode: it connects by itself, and again when the connection is gone."""
+"""In Socket Mode, the bot connects, and connects again when the connection is lost."""
 
 from __future__ import annotations
 

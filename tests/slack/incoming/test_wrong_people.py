@@ -1,4 +1,4 @@
-"""The wrong person, moment or place: nothing comes of it, and whoever clicked is told why."""
+"""A click by the wrong person, in the wrong place or at the wrong time has no effect, and says why."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def web(it: Rig) -> FlaskClient:
 
 @pytest.fixture
 def asked(it: Rig) -> Grant:
-    """Ada has asked, and the card is in the channel."""
+    """Let Ada ask, post her card in the channel, and return her grant."""
     it.types(ADA, ASK)
     it.posts(it.grant())
     return it.grant()
@@ -52,7 +52,7 @@ def asked(it: Rig) -> Grant:
 
 @pytest.fixture
 def held(it: Rig) -> Grant:
-    """Carol has it, and her card is in the channel for all to press."""
+    """Let Carol get access, post her card where everybody can click it, and return her grant."""
     it.types(CAROL, "request prod-db 1h because x")
     active = replace(it.grant(), state=State.ACTIVE)
     it.puts({Key.of(Grant, active.id): active})
@@ -66,7 +66,7 @@ def press(it: Rig, who: str, verb: str, block: str | None = None) -> None:
 
 
 def told(it: Rig, who: str) -> list[str]:
-    """Why, of all that is owed to be whispered."""
+    """Return the reasons in the private messages that are owed."""
     return [why for _, why, to in it.whispers() if to == who]
 
 
@@ -161,7 +161,7 @@ def test_who_is_no_approver(it: Rig, asked: Grant) -> None:
 
 
 def everybody_approves(it: Rig) -> None:
-    """Ada is an approver in three ways."""
+    """Make Ada an approver in three ways."""
     every = (Everyone(), InGroup(group="slack/dba"), Named(person=ADA), *PROD.approve_automatically)
     resource = replace(PROD, approve_automatically=(), approvers=every)
     it.enacts(replace(CATALOG, version="all", resources={"prod-db": resource}))
@@ -246,7 +246,7 @@ def test_guests_bots_and_strangers_decide_nothing(it: Rig, asked: Grant) -> None
 
 
 def test_whoever_says_to_be_of_another_team_is_believed(it: Rig, web: FlaskClient, asked: Grant) -> None:
-    """Even Bob: who he is in another workspace is nothing to us."""
+    """Even Bob: who he is in another workspace means nothing here."""
     card = it.workspace.messages(CHANNEL)[0]
     for team in ("T9EVIL", None, ""):
         body = clicked(BOB, "approve", f"{asked.id} {shown_terms(it.context, asked.id)}", (CHANNEL, card.ts))

@@ -1,4 +1,4 @@
-"""An alert in Slack: what it shows, what its buttons do, and which clicks count."""
+"""Alerts in Slack: what they show, what their buttons do, and which clicks count."""
 
 from __future__ import annotations
 
@@ -225,12 +225,12 @@ def it(workspace: Workspace, server: Server) -> Iterator[Rig]:
 
 @pytest.fixture
 def asked(it: Rig) -> Message:
-    """What Ada has is asked about in the channel."""
+    """Ask in the channel about what Ada has."""
     return posted(it, CHANNEL)
 
 
 def posted(it: Rig, *channels: str) -> Message:
-    """As the worker would post it."""
+    """Post the alert as the worker does."""
     made = Alert(
         id="A7QX",
         reason=STRAY,
@@ -396,7 +396,7 @@ def test_a_place_that_is_not_there_is_permanent(it: Rig) -> None:
 
 @pytest.fixture
 def late(it: Rig) -> Message:
-    """What Ada had is overdue, and the security channel was told."""
+    """Make Ada's access overdue, and tell the security channel."""
     grant = replace(
         scenes.grant(State.ENDING),
         gives=(HERS,),
@@ -452,7 +452,7 @@ def test_neither_strangers_nor_guests_may(it: Rig, late: Message, verb: str) -> 
 
 
 def test_it_is_called_the_same_system_by_a_click_on_what_was_shown(it: Rig, late: Message) -> None:
-    """The alert has moved on to a third system, and this message has not yet."""
+    """The alert has moved on to a third system, but this message has not yet."""
     first, second = (Replacement(target="orders-db", earlier=("7001",), system=each) for each in "23")
     found = it.context.alert("G7QX")
     assert found

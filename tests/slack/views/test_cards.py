@@ -1,4 +1,4 @@
-"""What the card of a grant shows in each state, to Bob who approves and to Ada who holds it."""
+"""A grant's card in each state, as Bob who approves and Ada who holds it see it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists and the Home tab: what Ada has, what waits for her, what she may ask for."""
+"""Lists and the Home tab show what Ada has, what waits for her, and what she may request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alerts about access that is not at its target: what they say, and where their buttons lead."""
+"""Alerts about access that is missing at its target: what they say, and what their buttons do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every sentence that a code is turned into, and every next step, word for word."""
+"""Every sentence that a code becomes, and every next step, word for word."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ DERIVED: Mapping[str, dict[str, str | int]] = {
 
 
 def spoken(why: Why, sentence: str, said: Callable[[Reason], str]) -> str:
-    """What is said of a code with the facts that this sentence needs, and no others."""
+    """Return the sentence for a code, with exactly the facts that it needs."""
     facts: dict[str, str | int] = {}
     for name in facts_in(sentence):
         facts |= DERIVED[name] if name in DERIVED else {name: sample(name)}

@@ -1,4 +1,4 @@
-"""What people read, word for word."""
+"""The sentences that people read, word for word."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_sentence_uses_only_facts_that_are_given_somewhere() -> None:
 
 
 def facts_given() -> dict[str, set[str]]:
-    """The facts that the code gives with each code; ``**`` where it gives more than can be read off."""
+    """Return the facts that the code gives with each code; ``**`` if it gives more than can be read off."""
     found: dict[str, set[str]] = {}
     for path in Path(bot.__file__).parent.rglob("*.py"):
         calls = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))

@@ -1,4 +1,4 @@
-"""Words that the stories about PostgreSQL share."""
+"""Helpers that tests of PostgreSQL share."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def orders_rw(roles: Roles, account: str) -> Hold:
 
 
 def granted(target: Target, hold: Hold, not_after: Deadline | None = None) -> list[Receipt]:
-    """Prepare and grant; return what the ledger keeps of it."""
+    """Prepare and grant, and return the receipts that the ledger keeps."""
     by = not_after or soon()
     return [target.grant(hold, [target.prepare(hold, by)], None, by)]
 
@@ -50,7 +50,7 @@ def bot(roles: Roles, sessions: Literal["end", "keep"] = "end") -> Iterator[Post
 
 
 def with_the_role(roles: Roles, name: str, database: str = "postgres") -> Session:
-    """A session that has used SET ROLE."""
+    """Return a session that has used SET ROLE."""
     session = roles.session(name, database)
     roles.run("SET ROLE {orders_rw}", by=session)
     return session
@@ -74,5 +74,5 @@ def alive(session: Session) -> bool:
 
 
 def waits_for_a_lock(session: Session) -> bool:
-    """Whether anybody does."""
+    """Return whether any session waits for a lock."""
     return bool(session.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall())

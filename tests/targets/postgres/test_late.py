@@ -1,4 +1,4 @@
-"""Nothing is given late at PostgreSQL, whoever is slow: the bot, the server, or somebody with a lock."""
+"""Access is never granted late at PostgreSQL, whether the bot, the server or a lock is slow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Access at a PostgreSQL whose roles, login or whole server have been replaced since it was granted."""
+"""Access at a PostgreSQL whose roles, login or whole server were replaced after it was granted."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_a_receipt_of_another_kind_is_refused(roles: Roles, postgres: Postgres) 
 
 
 def accepted(receipts: list[Receipt], target: Postgres, of: Receipt) -> list[Receipt]:
-    """As a person leaves them who says that the server which answers now is the same, moved."""
+    """Return the receipts as they are after a person said that the server is the same one, moved."""
     system = target.holders(hold("ada", "orders_rw").entitlement, soon()).system
     assert system
     assert system.id != of.system
@@ -181,7 +181,7 @@ def accepted(receipts: list[Receipt], target: Postgres, of: Receipt) -> list[Rec
 
 @pytest.fixture
 def restored(older_server: Replicated, newer_server: Replicated) -> Iterator[tuple[Roles, list[Receipt]]]:
-    """What Ada was granted at one server, dumped and restored into another; and her receipts."""
+    """Dump what Ada was granted at one server, restore it into another, and return her receipts."""
     with fresh_roles(older_server.url) as roles:
         with bot(roles) as postgres:
             kept = granted(postgres, orders_rw(roles, "ada"))
@@ -248,7 +248,7 @@ class TestDumpAndRestore:
     def test_oids_that_belong_to_others_now_do_not_count(
         self, restored: tuple[Roles, list[Receipt]], grantor: str
     ) -> None:
-        """Two new servers that were set up alike give the same oids to different accounts."""
+        """Two new servers that are set up alike give the same oids to different accounts."""
         roles, kept = restored
         roles.run("REVOKE {orders_rw} FROM {ada}; GRANT {orders_rw} TO {bob}")
         if grantor == "carol":

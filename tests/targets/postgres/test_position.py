@@ -1,4 +1,4 @@
-"""How far a PostgreSQL server has come: what tells a hand from a failover or a restored backup."""
+"""The position of a PostgreSQL server, which tells a removal by hand from a failover or a restored backup."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_it_goes_on_in_the_same_timeline(roles: Roles, postgres: Postgres) -> No
 def test_a_standby_that_takes_over_goes_on_in_another_one_at_once(
     server: Replicated, roles: Roles, postgres: Postgres
 ) -> None:
-    """The control file shows the old one until a checkpoint."""
+    """The control file shows the old timeline until a checkpoint."""
     before = position(postgres, roles)
     with standing_by(server) as standby:
         taken_over = Postgres("orders-db", standby.url_of(roles.url("rotakey")))

@@ -1,4 +1,4 @@
-"""A target that access.yaml no longer describes as it was keeps no connection to its database."""
+"""A target that access.yaml no longer describes the same way keeps no connection to its database."""
 
 from __future__ import annotations
 

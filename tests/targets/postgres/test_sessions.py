@@ -1,4 +1,4 @@
-"""What becomes of open sessions at PostgreSQL when access ends, however it ends."""
+"""Open sessions at PostgreSQL when access ends, in whatever way it ends."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def revoke(roles: Roles, postgres: Postgres, kept: Sequence[Receipt], name: str 
 
 
 def test_a_session_with_the_role_outlives_a_mere_revoke(roles: Roles) -> None:
-    """Which is why all sessions are ended."""
+    """For this reason all sessions are ended."""
     with bot(roles, "keep") as postgres:
         kept = granted(postgres, orders_rw(roles, "ada"))
         ada = with_the_role(roles, "ada")
@@ -116,7 +116,7 @@ def role_dropped(roles: Roles) -> None:
 
 
 def bot_made_again(roles: Roles) -> None:
-    """From PostgreSQL 16 on its grants go with it."""
+    """Drop the bot's login, and create it again. From PostgreSQL 16 on, its grants are dropped with it."""
     roles.run("DROP OWNED BY {rotakey}; DROP ROLE {rotakey}")
     roles.run("CREATE ROLE {rotakey} LOGIN PASSWORD 'open sesame'; GRANT pg_signal_backend TO {rotakey}")
     roles.run("GRANT {orders_rw} TO {rotakey} WITH ADMIN OPTION" + roles.no_use)
@@ -157,7 +157,7 @@ def _counted_and_ended(roles: Roles, goes: Callable[[Roles], None]) -> None:
 
 
 def test_a_session_that_began_later_does_not_count(roles: Roles, postgres: Postgres) -> None:
-    """A client that reconnects at once must not make it impossible to be gone."""
+    """Otherwise a client that reconnects at once could prevent access from counting as gone."""
     kept = granted(postgres, orders_rw(roles, "ada"))
     first = with_the_role(roles, "ada")
     by_hand(roles)
@@ -189,7 +189,7 @@ def test_all_sessions_count_while_more_are_open_than_are_written_down(
 
 
 def test_a_membership_that_is_back_begins_anew(roles: Roles, postgres: Postgres) -> None:
-    """The sessions that were written down say nothing of those that begin with the role now."""
+    """The recorded sessions say nothing about those that begin with the role now."""
     kept = granted(postgres, orders_rw(roles, "ada"))
     first = with_the_role(roles, "ada")
     by_hand(roles)
@@ -306,7 +306,8 @@ def test_nor_if_the_bot_may_not_end_it(roles: Roles, postgres: Postgres) -> None
 
 @contextmanager
 def starting_with_the_role(roles: Roles, name: str) -> Iterator[Future[Session]]:
-    """It has the role for a minute before it is listed anywhere as hers; what it came to, afterwards."""
+    """Yield a session that has had the role for a minute without being listed as hers, and in the end its
+    outcome."""
     role = roles["orders_rw"].replace(" ", r"\ ")
     slow = f"{roles.url(name)}?options={quote(f'-c post_auth_delay=60 -c role={role}')}"
     with ThreadPoolExecutor(1) as pool:
@@ -316,8 +317,8 @@ def starting_with_the_role(roles: Roles, name: str) -> Iterator[Future[Session]]
 
 
 def _sleeps(pid: int) -> bool:
-    """Whether it has been doing nothing for a moment: it takes the role just before, and some other session
-    that is starting does not sleep. Without /proc there is no telling, and it counts as asleep."""
+    """Return whether it has been idle for a moment: it takes the role just before, and no other session that
+    is starting sleeps. Without /proc nobody can tell, and it counts as asleep."""
     status = Path(f"/proc/{pid}/status")
     if not Path("/proc/self/status").exists():
         return True

@@ -1,4 +1,4 @@
-"""PostgreSQL with standbys: one that a commit waits for, and some where people read."""
+"""PostgreSQL with standbys: one that a commit waits for, and others where people read."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from tests.targets.postgres.scenes import (
 
 @pytest.fixture
 def nobody_confirms(roles: Roles, monkeypatch: pytest.MonkeyPatch) -> Iterator[Roles]:
-    """Every commit at the server waits for a standby that is not there, but for the administrator's."""
+    """Make every commit at the server wait for a standby that does not exist, except the administrator's."""
     monkeypatch.setattr(sight, "CONFIRMED_WITHIN", 0.2)
     roles.run("SET synchronous_commit = local")
     _wait_for(roles, "nobody")
@@ -146,7 +146,7 @@ def listing(roles: Roles, *urls: str) -> Iterator[Postgres]:
 
 @contextmanager
 def with_the_role_at(standby: Standby, roles: Roles, name: str) -> Iterator[Session]:
-    """Once the standby has heard that the role may be used."""
+    """Yield a session at the standby with the role, once the standby knows that it may be used."""
     with psycopg.connect(standby.url_of(roles.url(name)), autocommit=True) as session:
         until(lambda: may_take_the_role(roles, session))
         roles.run("SET ROLE {orders_rw}", by=session)
@@ -169,7 +169,7 @@ def followed(standby: Standby, roles: Roles) -> None:
 def test_a_session_at_a_replica_outlives_a_revocation_at_the_primary(
     standby: Standby, roles: Roles, postgres: Postgres
 ) -> None:
-    """Which is why replicas are listed."""
+    """For this reason replicas are listed."""
     followed(standby, roles)
     kept = granted(postgres, orders_rw(roles, "ada"))
     with with_the_role_at(standby, roles, "ada") as ada:

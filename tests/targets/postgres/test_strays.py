@@ -1,5 +1,5 @@
-"""Access in a real PostgreSQL that nothing explains: asked about, taken or adopted; and what an administrator
-gave is left alone."""
+"""Strays in a real PostgreSQL are asked about, revoked or adopted; what an administrator granted is left
+alone."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ CHANNEL = "#db-access"
 
 @pytest.fixture
 def server(newer_server: Replicated) -> Replicated:
-    """A grantor's own membership beside another's needs PostgreSQL 16."""
+    """Use only PostgreSQL 16 or later, where each grantor has a membership of their own."""
     return newer_server
 
 
 def story_at(roles: Roles, postgres: Postgres, mode: StrayMode = StrayMode.ASK) -> Story:
-    """Eve's account there is called carol."""
+    """Return a story at this server, where Eve's account is called carol."""
     role = Entitlement(target="orders-db", what=(("role", roles["orders_rw"]),))
     accounts = {EVE: {"orders-db": roles["carol"]}, ADA: {"orders-db": roles["ada"]}}
     policy = replace(
@@ -46,7 +46,7 @@ def story_at(roles: Roles, postgres: Postgres, mode: StrayMode = StrayMode.ASK) 
 
 
 def stray(roles: Roles, name: str) -> None:
-    """Made by the bot's own role, past the ledger."""
+    """Grant the role with the bot's own login, without the ledger's knowledge."""
     roles.run("GRANT {orders_rw} TO {" + name + "}", by=roles.session("rotakey"))
 
 

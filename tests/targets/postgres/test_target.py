@@ -116,7 +116,7 @@ def test_what_somebody_else_may_only_grant_on_is_no_access(newer: Roles) -> None
 
 @pytest.mark.parametrize("options", ["INHERIT FALSE, SET FALSE", "INHERIT FALSE, SET FALSE, ADMIN TRUE"])
 def test_what_is_ours_but_of_no_use_is_granted_again(newer: Roles, options: str) -> None:
-    """A revocation that was cut short leaves that, and somebody may be granted the role again then."""
+    """An interrupted revocation leaves such a membership, and the role may be granted again then."""
     with bot(newer) as postgres:
         receipts = granted(postgres, orders_rw(newer, "ada"))
         newer.run("GRANT {orders_rw} TO {ada} WITH " + options + " GRANTED BY {rotakey}")
@@ -195,7 +195,7 @@ ANY = Receipt(system="1", facts={"role": "1", "member": "2", "grantor": "3"})
 
 
 class TestSuperuserLogin:
-    """PostgreSQL records what a superuser grants as the first superuser's."""
+    """A login as a superuser: PostgreSQL records its grants as those of the first superuser."""
 
     @pytest.mark.parametrize("call", CALLS)
     def test_it_is_refused_with_the_sql_that_makes_the_right_role(
@@ -282,7 +282,7 @@ class TestRefused:
 
 
 def _sql_in(failure: Exception) -> sql.SQL:
-    """The statement that the message says to run."""
+    """Return the statement that the message says to run."""
     [statement] = _statements_in(failure)
     return sql.SQL(statement)
 
@@ -372,7 +372,7 @@ def test_a_connection_that_died_is_made_anew(roles: Roles, postgres: Postgres) -
 
 
 def test_what_the_administrator_is_told_to_run_is_enough(newer_server: Server) -> None:
-    """Run to the letter, by one who is no superuser."""
+    """The statement is run unchanged, by an administrator who is not a superuser."""
     told = re.findall(r"^    (\w+ .*;)$", target.__doc__ or "", re.MULTILINE)
     assert len(told) == 3
     with psycopg.connect(newer_server.url, autocommit=True) as superuser:

@@ -1,4 +1,4 @@
-"""A password with signs in it that end it too soon is taken for something else, and never repeated."""
+"""A password with unescaped special characters breaks the URL, and no message repeats any of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many leases that end at once are taken back in one go, and whatever is unusual in full."""
+"""Many leases that end at once are revoked in one batch, and anything unusual one by one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MANY = 99
 
 
 def all_have_it(story: Story, length: str = "2m") -> list[str]:
-    """Ada is on call, and the approvers approve the others."""
+    """Give everybody access: Ada is on call, and the approvers approve the others."""
     first, *others = [story.ask(each, length=length).standing.grant.id for each in (ADA, BOB, CAROL, DAN)]
     for grant, approver in zip(others, (CAROL, BOB, BOB), strict=True):
         story.approve(approver, grant)
@@ -51,7 +51,7 @@ def in_one_go(story: Story) -> list[Job]:
 
 
 def hurried(story: Story) -> HoldBatches:
-    """What was taken in a hurry."""
+    """Revoke what is due in a hurry, and return the batches that did it."""
     made = HoldBatches(story.ledger, story.find_target, story.reconciliation)
     assert made.do(claimed(story), hurry=True) == []
     return made
@@ -62,7 +62,7 @@ def states(story: Story, grants: Sequence[str]) -> list[State]:
 
 
 def noted_by(story: Story, then: Callable[[], object]) -> None:
-    """``then`` happens right before the first thing of several is written."""
+    """Run ``then`` right before the first of several results is written."""
     commit_all = story.memory.commit_all
 
     def after_it(changes: Sequence[Change]) -> tuple[Committed | Conflict, ...]:
@@ -335,7 +335,7 @@ def test_what_another_claimed_before_is_left_to_be_done_in_full(story: Story) ->
 
 
 def ten_minutes_later(story: Story, length: str = "1h") -> list[str]:
-    """Everything that is held is to be looked at."""
+    """Make it time to look at everything that is held."""
     grants = all_have_it(story, length)
     story.memory.advance(LOOK_EVERY.total_seconds())
     return grants
@@ -445,7 +445,7 @@ def test_what_was_seen_lately_is_not_looked_at_again_without_need(story: Story) 
 
 @pytest.mark.parametrize(("over", "pressing"), [(0, False), (1, False), (2, True), (4, True)])
 def test_a_lot_is_pressing_if_most_of_it_is_over(story: Story, over: int, pressing: bool) -> None:
-    """A flood of mere looks keeps nobody waiting."""
+    """A flood of mere looks delays nothing else."""
     grants = ten_minutes_later(story)
     for person, grant in list(zip((ADA, BOB, CAROL, DAN), grants, strict=True))[:over]:
         story.give_back(person, grant)

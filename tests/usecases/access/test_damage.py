@@ -1,4 +1,4 @@
-"""A record is damaged on the disk: access ends early rather than late, and everybody else goes on."""
+"""A damaged record ends access early rather than late, and affects nobody else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bot.usecases.requests import look
 
 
 def given(story: Story) -> tuple[str, str]:
-    """Ada has it by her shift, and Dan because Bob said so."""
+    """Give access to Ada by her shift, and to Dan by Bob's approval."""
     adas = story.ask(ADA).standing.grant.id
     dans = story.ask(DAN).standing.grant.id
     story.approve(BOB, dans)

@@ -1,4 +1,4 @@
-"""Somebody takes access away at the target, past Rotakey: that wins, once it is proven that it was a hand."""
+"""Somebody removes access at the target, without Rotakey: once that is proven, it stays removed."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def adas(story: Story, length: str = "4h") -> str:
 
 
 def many(story: Story, count: int, length: str = "4h") -> list[str]:
-    """So many hold prod-db; Ada is the first."""
+    """Let that many people have prod-db, Ada first, and return their grants."""
     others = [story.ask(who, length=length).standing.grant.id for who in (DAN, EVE, CAROL)[: count - 1]]
     for each in others:
         story.approve(BOB, each)
@@ -66,7 +66,7 @@ def many(story: Story, count: int, length: str = "4h") -> list[str]:
 
 
 def alerts(story: Story) -> list[Alert]:
-    """Those that are not over, each with where it is."""
+    """Return the alerts that are not over, each with where it is."""
     names = [each for page in story.memory.documents(Alert) for each in page]
     found = story.memory.read(Key.of(Alert, each) for each in names).all(Alert)
     return [each for each in found if not each.over_at]
@@ -78,7 +78,7 @@ def taken(story: Story, *people: str) -> None:
 
 
 def redis_starts_again(story: Story) -> None:
-    """Another server of Redis takes over, or the same one is restarted."""
+    """Let another Redis server take over, or restart this one."""
     for server in ("first", "second"):
         note_server(story.ledger, server)
 
@@ -106,7 +106,7 @@ def test_what_a_hand_took_ends_and_is_not_granted_again(story: Story) -> None:
 
 
 def test_no_rule_gives_back_what_a_hand_took(story: Story) -> None:
-    """She is on call."""
+    """Ada is on call."""
     adas(story)
     taken(story, ADA)
     story.pass_time(11 * MINUTE)
@@ -154,7 +154,7 @@ def test_what_is_back_at_the_second_look_was_never_missing(story: Story) -> None
 
 
 def test_an_account_that_was_dropped_and_made_again_does_not_get_it_back(story: Story) -> None:
-    """Its successor may be somebody else."""
+    """The new account may be somebody else's."""
     grant = adas(story)
     story.target.recreate(ACCOUNT)
     story.pass_time(11 * MINUTE)
@@ -405,7 +405,7 @@ def test_a_single_one_of_four_ends(story: Story) -> None:
 
 
 def test_all_that_is_held_there_is_looked_at_before_the_first_ends() -> None:
-    """Dan's was seen a moment ago and is not due for ten minutes, and no sweep comes by."""
+    """Dan's access was seen a moment ago and is not due for ten minutes, and no sweep runs."""
     story = Story(replace(catalog(), strays=StrayRules(every=HOUR)))
     first = adas(story)
     story.pass_time(9 * MINUTE)
@@ -639,7 +639,7 @@ def test_a_target_that_does_not_answer_ends_nothing(story: Story) -> None:
 
 
 def wherever_it_dies(tell: Callable[[Story, Fuse, int], None]) -> None:
-    """Tell it with a death at every place, until there is no such place any more."""
+    """Run the story with a death at each place in turn, until there is no such place any more."""
     deaths = 0
     while True:
         story = Story(replace(catalog(), sources=QUIET))
@@ -662,7 +662,7 @@ def waits(story: Story, seconds: float) -> None:
 
 
 def test_a_hand_is_told_from_ourselves_wherever_the_process_dies() -> None:
-    """It ends, or people are asked; it is never granted again, and there is one alert."""
+    """The grant ends, or people are asked; it is never granted again, and there is one alert."""
 
     def tell(story: Story, fuse: Fuse, deaths: int) -> None:
         grant = adas(story, "14m")
@@ -713,7 +713,7 @@ def test_a_decision_about_many_is_carried_out_wherever_the_process_dies() -> Non
 
 
 def test_a_worker_that_looked_before_it_was_granted_anew_ends_nothing() -> None:
-    """It sleeps after the look that showed nothing."""
+    """The worker sleeps after the look that showed nothing."""
     story = Story(catalog(SAME_ROLE))
     adas(story)
     taken(story, ADA)

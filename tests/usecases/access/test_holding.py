@@ -1,4 +1,4 @@
-"""What is held at a target is made equal to what is live, whatever the target does."""
+"""Access at a target is made equal to what is live, whatever the target does."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def adas(story: Story, length: str = "4h", resource: str = "prod-db") -> str:
 
 @pytest.fixture
 def both() -> Story:
-    """prod-db gives a role in the database and a group in the vault."""
+    """Return a catalog where prod-db gives a role in the database and a group in the vault."""
     story = Story(catalog(BOTH))
     story.targets["vault"] = FakeTarget(lambda: story.now)
     return story

@@ -1,4 +1,4 @@
-"""Whatever is lost of what is owed, and whoever dies at it: access ends, 16 minutes later at most."""
+"""Access ends, 16 minutes later at most, whatever due work is lost and whichever worker dies."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROUNDS = round((LOOKED_EVERY.total_seconds() + 4 * CLAIM_SECONDS) / OWED_EVERY) 
 
 
 class Losing(RuleBasedStateMachine):
-    """Targets, Slack and the pager are well all the time; only what is owed is not safe."""
+    """A bot whose targets, Slack and pager always work; only what is due can be lost."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class Losing(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0, 10 * MINUTE, HOUR]), lost=st.booleans())
     def workers_die(self, seconds: float, lost: bool) -> None:
-        """They have claimed all that is due, and never close it."""
+        """Let workers claim all that is due, and die."""
         self.memory.advance(seconds)
         found = self.memory.claim(99, 99, {}).claims
         if lost and found:

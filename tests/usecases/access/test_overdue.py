@@ -1,4 +1,4 @@
-"""A target does not let go for hours: tried again and again, told and told again, until it is gone."""
+"""A target cannot be revoked at for hours: each attempt is repeated and reported, until it works."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SINCE = int((NINE + timedelta(hours=1)).timestamp())
 
 
 def overdue(story: Story, **failing: Exception) -> str:
-    """Ada's hour is over, and the database does not let go."""
+    """Let Ada's hour pass while the database refuses to revoke."""
     grant = story.ask(ADA, length="1h").standing.grant.id
     story.run_due()
     story.target.failing.update(failing or {"revoke": DOWN})
@@ -204,7 +204,7 @@ def test_nothing_is_told_of_what_is_merely_slow(story: Story) -> None:
 
 
 def many(story: Story, counts: dict[str, int]) -> None:
-    """So many people's hours are over at each of two targets, and neither lets go."""
+    """Let the hours of that many people pass at each of two targets, while both refuse to revoke."""
     people = iter(range(100))
     for resource, count in counts.items():
         for _ in range(count):
@@ -355,7 +355,7 @@ def test_of_several_holds_all_are_tried_before_it_is_said_that_it_did_not_help()
 
 
 def test_what_was_removed_by_hand_is_over_once_the_target_shows_it(story: Story) -> None:
-    """The bot may not take anything back there any more; an administrator did."""
+    """The bot may no longer revoke there, and an administrator did it."""
     grant = overdue(story, revoke=PermanentFailure("the bot may not take it any more"))
     story.pass_time(HOUR)
     story.target.take_by_hand(EMAILS[ADA], ROLE)

@@ -1,4 +1,4 @@
-"""What was owed is lost from the due set, and is owed again."""
+"""Work that is lost from the due set becomes due again."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_an_alarm_that_nobody_would_have_repeated(story: Story) -> None:
 def test_a_look_that_has_too_little_time_goes_on_where_it_stopped(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It once began anew each time, kept a worker busy for ever, and never came to what is last."""
+    """It used to start over each time, kept a worker busy forever, and never reached the end."""
     monkeypatch.setattr(owing, "AT_A_TIME", 0.0)
     story.memory.page = 1
     adas, dans = (story.ask(each).standing.grant.id for each in (ADA, DAN))
@@ -164,7 +164,7 @@ def test_a_duty_that_is_always_owed_is_lost_while_others_are_owed(lost: str) -> 
 
 
 def test_a_worker_died_at_an_end_that_was_then_lost(story: Story) -> None:
-    """The claim that nobody closed does not hide that nothing is owed any more."""
+    """Its open claim does not hide that the work is no longer due."""
     adas = story.ask(ADA, length="1h").standing.grant.id
     story.run_due()
     story.pass_time(HOUR - 1)
@@ -207,7 +207,7 @@ def test_in_an_ordinary_day_nothing_is_owed_again() -> None:
 
 
 def test_everything_is_lost(story: Story) -> None:
-    """The worker sees that nothing at all is owed, and begins anew."""
+    """The worker notices that nothing at all is due, and makes it due again."""
     adas = story.ask(ADA, length="1h").standing.grant.id
     dans = story.ask(DAN).standing.grant.id
     story.run_due()
@@ -224,7 +224,7 @@ def test_everything_is_lost(story: Story) -> None:
 
 
 def unfollowed(story: Story) -> None:
-    """The policy in force is one that no process here can read."""
+    """Put a policy in force that no process here can read."""
 
     def load(*_: object) -> Catalog:
         raise TemporaryFailure("this process cannot read the policy in force")

@@ -1,4 +1,4 @@
-"""What identifies a grant is committed before it is made, and gone means seen gone."""
+"""A grant's receipt is committed before access is granted, and access is gone only once it was seen gone."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def adas(story: Story, length: str = "1h") -> str:
 
 
 def unmarked() -> Story:
-    """A kind that cannot tell what it made from what others made."""
+    """Return a target of a kind that cannot tell its own grants from others'."""
     target = FakeTarget(lambda: story.now, marks=False)
     story = Story(targets={"orders-db": target}, begin=False)
     story.target = target
@@ -74,7 +74,7 @@ def test_the_receipt_is_committed_before_anything_is_granted(story: Story) -> No
 
 
 def test_a_kind_without_a_mark_revokes_what_it_does_not_know_it_granted() -> None:
-    """The answer to the grant was lost, and each look since then."""
+    """The answer to the grant was lost, and so was each look since."""
     story = unmarked()
     story.target.failing["grant"] = TemporaryFailure("no answer")
     story.target.loses_answers.add("grant")
@@ -121,7 +121,7 @@ def test_an_account_renamed_meanwhile_is_found_by_its_receipt(story: Story) -> N
 
 
 def test_what_vanished_with_an_account_made_again_gets_a_receipt_of_its_own(story: Story) -> None:
-    """The target failed over to a server where the account is another one."""
+    """The target failed over to a server where the account is a different one."""
     story.target.position = Position(timeline="1", at=100)
     grant = adas(story)
     first = record_of(story, grant).receipts
@@ -135,7 +135,7 @@ def test_what_vanished_with_an_account_made_again_gets_a_receipt_of_its_own(stor
 
 
 def test_no_receipt_is_dropped_while_it_names_an_open_session(story: Story) -> None:
-    """The account was dropped and made again; a session of the first one still uses the role."""
+    """The account was dropped and created again, and a session of the first one still uses the role."""
     story.target.position = Position(timeline="1", at=100)
     grant = adas(story)
     [first] = record_of(story, grant).receipts
@@ -306,7 +306,7 @@ def test_a_standby_without_an_answer_is_neither_gone_nor_overdue(story: Story) -
 
 @pytest.fixture
 def old(story: Story) -> str:
-    """A grant whose hold was written by a version that knew no receipts."""
+    """Write a grant and its hold as a version without receipts did."""
     grant = adas(story)
     put(story, replace(record_of(story, grant), receipts=()))
     return grant
@@ -348,7 +348,7 @@ def test_a_person_may_say_that_what_is_left_is_the_administrators(story: Story, 
 
 
 def test_a_worker_that_grants_late_leaves_nothing_at_a_kind_without_a_mark() -> None:
-    """The receipt outlives the revocation as long as somebody may still act on it."""
+    """The receipt outlives the revocation for as long as a worker may still act on it."""
     story = unmarked()
     late: list[Callable[[], object]] = []
     make = story.target.grant

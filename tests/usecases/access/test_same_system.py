@@ -1,4 +1,4 @@
-"""Security people say of a system that was upgraded or restored that it is the same one."""
+"""Security people confirm that a system that was upgraded or restored is the same one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def policy(*who: str) -> Catalog:
 
 @pytest.fixture
 def story() -> Story:
-    """Eve is one of the security people."""
+    """Return a story in which Eve is one of the security people."""
     return Story(policy(EVE))
 
 
@@ -48,14 +48,14 @@ def granted(story: Story, who: str, length: str) -> str:
 
 
 def upgrade(story: Story, *who: str) -> None:
-    """Another identity, and the same access, which counts as the administrator's there."""
+    """Give the target another identity, with the same access, which counts as the administrator's there."""
     story.target.system = UPGRADED
     for each in who:
         story.target.give_by_hand(EMAILS[each], ROLE)
 
 
 def overdue(story: Story, who: str = ADA) -> str:
-    """An hour is over after the upgrade."""
+    """Upgrade the target, and let an hour pass."""
     grant = granted(story, who, "1h")
     upgrade(story, who)
     story.pass_time(HOUR + MINUTE)
@@ -122,7 +122,7 @@ def test_only_security_people_may_and_only_of_what_others_hold(story: Story, ref
 
 
 def test_members_read_long_ago_do_not_count(refusal: Refusal) -> None:
-    """Trying again counts them for a day; what lives on may be granted there by this."""
+    """For *Try now* they would count for a day, but this may grant what is still live there."""
     group = InGroup(group="slack/security")
     story = Story(replace(policy(), security=SecurityRules(channel=SECURITY, people=(group,))))
     story.directory.members[group.group] = Group(name=group.group, members=(EVE,), read_at=story.now)
@@ -191,7 +191,7 @@ def test_the_button_comes_when_another_system_answers_and_goes_when_it_does_not(
 
 
 def test_it_is_asked_about_though_the_former_address_is_known_and_fails(story: Story) -> None:
-    """An upgrade to a server with an address of its own; the old one is switched off."""
+    """The upgraded server has another address, and the old one is switched off."""
     grant = granted(story, ADA, "1h")
     story.former_targets["orders-db"] = before = story.target
     story.target = story.targets["orders-db"] = FakeTarget(lambda: story.now)
@@ -206,7 +206,7 @@ def test_it_is_asked_about_though_the_former_address_is_known_and_fails(story: S
 
 
 def test_what_was_granted_at_yet_another_system_is_not_said_to_be_there(story: Story) -> None:
-    """Nobody has said that the third system is the upgraded one: that access may still be at it."""
+    """Nobody has said that the third system is the upgraded one, so that access may still be at it."""
     grant = overdue(story)
     record = story.record(grant)
     assert record
@@ -240,7 +240,7 @@ def test_a_click_delivered_twice_is_said_once(story: Story) -> None:
 
 
 def test_a_target_that_went_back_keeps_what_was_granted_there(story: Story) -> None:
-    """Both ways were accepted once; what the receipts name is settled where it is."""
+    """Both directions were accepted once, so each receipt is settled at the system that it names."""
     back = Replacement(target="orders-db", earlier=("upgraded",), system="orders", by=EVE)
     systems = TargetSystems(accepted=(replace(ASKED, by=EVE), back))
     story.memory.commit(Change(put={Key.of(TargetSystems): systems}))

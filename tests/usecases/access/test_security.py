@@ -1,4 +1,4 @@
-"""What people took away no rule gives back; and security people, who stop one person, or all that is
+"""No rule gives back what people revoked, and security people can stop one person, or everything
 automatic."""
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ def policy(*who: str, revoked_for: int = DAY) -> Catalog:
 
 @pytest.fixture
 def story() -> Story:
-    """Ada is on call for all there is, from eight until five; Eve is one of the security people."""
+    """Return a story in which Ada is on call for everything from eight until five, and Eve is one of the
+    security people."""
     return on_call(policy())
 
 
@@ -215,7 +216,7 @@ def test_what_has_no_approvers_security_people_approve_again(story: Story, refus
 
 
 def just_before(story: Story, commit: Callable[[Change], bool], act: Callable[[], object]) -> None:
-    """Something else happens between what one such commit read and itself."""
+    """Let something else happen between what the next such commit read and the commit itself."""
     real, left = story.memory.commit, [act]
 
     def committed(change: Change) -> Committed:
@@ -344,7 +345,7 @@ def test_everything_is_revoked_and_nothing_is_given_until_she_is_allowed(
 
 
 def test_nobody_approves_what_she_asked_for_before(story: Story, refusal: Refusal) -> None:
-    """Her request came in at the very moment that everything was revoked."""
+    """Her request came in at the very moment when everything was revoked."""
     revoke_all(story, DAN)
     allow(story, DAN)
     waiting = story.ask(DAN).standing.grant.id
@@ -353,7 +354,7 @@ def test_nobody_approves_what_she_asked_for_before(story: Story, refusal: Refusa
 
 
 def put_ban(story: Story, who: str) -> None:
-    """Only the ban, without the ends that come with it."""
+    """Write only the ban, without the ends that come with it."""
     story.ledger.commit(Change(put={Key.of(Ban, who): Ban(by=EVE, reason="", at=story.now)}))
 
 
@@ -501,7 +502,8 @@ def test_a_freeze_whose_record_cannot_be_read_stands_until_somebody_ends_it(stor
 
 
 def grouped() -> Story:
-    """Security people are members of a group in Slack, and Bob has been here today."""
+    """Return a story whose security people are members of a group in Slack, and in which Bob has been active
+    today."""
     story = on_call(policy())
     story.directory.members[MEMBERS] = Group(name=MEMBERS, members=(EVE,), read_at=story.now)
     who = (InGroup(group=MEMBERS),)
@@ -512,7 +514,7 @@ def grouped() -> Story:
 
 
 def test_with_a_full_redis_and_no_audit_security_people_stop_and_never_start_anything() -> None:
-    """Slack has not answered for nearly a day either."""
+    """In addition, Slack has not answered for nearly a day."""
     story = grouped()
     grant = story.ask(ADA, length="12h").standing.grant.id
     story.run_due()

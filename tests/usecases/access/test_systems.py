@@ -1,4 +1,4 @@
-"""One running system has one name, and another system is accepted by a person only."""
+"""A running system has only one name, and only a person can accept another system under it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def policy(mode: StrayMode = StrayMode.ENFORCE) -> Catalog:
 
 @pytest.fixture
 def twins() -> Story:
-    """orders-db and billing-db are one server."""
+    """Return a story in which orders-db and billing-db are one server."""
     billing = FakeTarget(lambda: story.now)
     story = Story(policy(), targets={"billing-db": billing}, begin=False)
     billing.access = story.target.access
@@ -76,7 +76,7 @@ def test_a_copy_of_a_server_is_a_system_of_its_own() -> None:
 
 
 def test_neither_name_takes_the_access_of_the_other_for_strays() -> None:
-    """What was granted under the later name before anybody knew is kept, and ends on time."""
+    """Access granted under the later name before anybody knew is kept, and ends on time."""
     billing = FakeTarget(lambda: story.now)
     billing.system = System(id="billing", instance="second")
     story = Story(policy(StrayMode.ASK), targets={"billing-db": billing}, begin=False)
@@ -125,7 +125,8 @@ def test_what_a_live_grant_needs_under_the_other_name_is_not_revoked() -> None:
 
 
 def apart(story_of: StrayMode = StrayMode.ASK, *, marks: bool = True) -> Story:
-    """Two names that have not been seen yet to be one server: billing-db was restarted since."""
+    """Return a story in which nobody has noticed yet that both names are one server, because billing-db was
+    restarted."""
     billing, orders = FakeTarget(lambda: story.now), FakeTarget(lambda: story.now, marks=marks)
     billing.access, billing._ids = orders.access, orders._ids
     billing.system = System(id="orders", instance="before the restart")
@@ -142,7 +143,7 @@ def together(story: Story) -> None:
 
 
 def test_access_is_left_only_to_a_name_that_will_revoke_it() -> None:
-    """orders-db has another login: to it, what billing-db granted was there before."""
+    """orders-db has another login: for that login, what billing-db granted already existed."""
     story = apart(marks=False)
     short = granted(story, ADA, "billing", "1h")
     together(story)
@@ -205,7 +206,7 @@ def test_a_target_that_gets_another_name_does_not_take_its_own_access_for_strays
 
 
 def moved_to(story: Story, system: System) -> FakeTarget:
-    """Ada's grant was made where the target was before its url was changed; return that."""
+    """Move the target to another system after Ada's grant was made, and return the former target."""
     before = story.target
     story.former_targets["orders-db"] = before
     story.target = story.targets["orders-db"] = FakeTarget(lambda: story.now)
@@ -248,7 +249,7 @@ def test_a_new_address_of_the_same_system_is_used_at_once(story: Story) -> None:
 
 
 def test_while_the_new_address_does_not_answer_the_former_one_proves_nothing(story: Story) -> None:
-    """It may be the same system, promoted: then the former server is an isolated old primary."""
+    """It may be the same system, promoted; then the former server is an isolated old primary."""
     grant = granted(story, ADA, length="1h")
     before = moved_to(story, story.target.system)
     for verb in ("has", "revoke"):
@@ -308,8 +309,8 @@ def test_what_is_looked_at_once_more_is_looked_for_at_the_former_address(story: 
 
 
 def upgraded(story: Story) -> str:
-    """Ada's hour is over; the server was upgraded meanwhile: another identity, the same access, which now
-    counts as the administrator's."""
+    """Let Ada's hour pass on a server that was upgraded meanwhile: another identity with the same access,
+    which now counts as the administrator's."""
     grant = granted(story, ADA, length="1h")
     story.target.system = System(id="upgraded", instance="second")
     story.target.give_by_hand(EMAILS[ADA], ROLE)

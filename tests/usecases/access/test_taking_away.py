@@ -1,5 +1,5 @@
-"""Whatever people and the rota do in any order: what was taken away comes back by a vote, or when its time is
-over, and by nothing else."""
+"""In whatever order people and the rota act, what was revoked comes back only by an approval, or when its
+time is over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clock of Redis is set back: facts have no age, and what is due far too late is due now."""
+"""The clock of Redis is set back: facts have no known age, and what would be due far too late is due now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Redis comes back older than it was: that is noticed, and nothing is given until Carol has looked."""
+"""Redis comes back with older data: workers notice, and nothing is granted until Carol accepts it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MINUTE, HOUR = 60, 3_600
 
 @pytest.fixture
 def story() -> Story:
-    """A minute after nine, when all that happened at nine is sealed."""
+    """Return a story a minute after nine, when all that happened at nine is sealed."""
     story = Story(sealed=True)
     story.pass_time(MINUTE)
     return story
@@ -50,7 +50,7 @@ def file(tmp_path: Path) -> AnchorFile:
 
 
 def a_while(story: Story) -> None:
-    """Something happens, is sealed, and is remembered."""
+    """Let something happen, be sealed, and be remembered."""
     story.memory.commit(Change(audit=(Entry(what="something"),)))
     story.pass_time(MINUTE)
 
@@ -72,7 +72,7 @@ def accept(story: Story) -> Restore:
 
 
 def put_back(story: Story, backup: Mapping[str, object]) -> None:
-    """The worker goes on with it."""
+    """Restore the backup while the worker keeps running."""
     story.memory.restore(backup)
     story.pass_time(10)
 
@@ -148,7 +148,7 @@ def test_what_is_owed_is_given_once_somebody_has_accepted_it(story: Story) -> No
 
 
 def test_once_it_is_accepted_what_is_live_and_not_there_ends(story: Story) -> None:
-    """She gave it back, and Redis has forgotten that."""
+    """Ada gave it back, and Redis has forgotten that."""
     grant = story.ask(ADA).standing.grant.id
     story.pass_time(MINUTE)
     backup = story.memory.backup()
@@ -235,7 +235,7 @@ def test_a_chain_that_went_on_from_an_older_state_is_found_also_when_it_is_longe
 
 
 def seal_only(story: Story) -> None:
-    """The worker of another machine seals, which has an anchor of its own."""
+    """Let a worker on another machine seal, which has its own anchor."""
     [claim] = story.memory.claim(1, 9, {}, ("seal",)).claims
     story.sealing.seal(claim)
 
@@ -244,7 +244,7 @@ def seal_only(story: Story) -> None:
 
 
 def test_a_crash_that_loses_the_last_two_seconds_is_no_restore(story: Story, file: AnchorFile) -> None:
-    """As a Redis does that writes its disk each second: at any moment of what follows."""
+    """A Redis that writes to disk each second can lose them, at any moment of what follows."""
     story.anchor = file
     for tenth in range(100):
         story.memory.commit(Change(audit=(Entry(what=f"something {tenth}"),)))
@@ -390,14 +390,14 @@ def test_while_a_restore_stands_no_channel_is_told_a_seal() -> None:
 
 
 def forge(story: Story, **facts: object) -> None:
-    """Somebody who may write in Redis changes what it says of the newest seal."""
+    """Change what Redis says about the newest seal, as somebody with write access could."""
     key = Key.of(SealHead)
     head = story.memory.read({key}).find(SealHead) or SealHead()
     story.memory.corrupt(key, json.dumps({**json.loads(encode(head)), **facts}))
 
 
 def cut_tail(story: Story, seals: int) -> None:
-    """The newest seals, and the entries in them, are taken out of Redis."""
+    """Remove the newest seals, and the entries in them, from Redis."""
     kept = [read_seal(each.text) for each in story.memory.seals(count=1_000)][:-seals]
     last = place(kept[-1].last)
     backup = dict(story.memory.backup())
@@ -434,7 +434,7 @@ class AnotherPen(Pen):
 
 
 def accept_by_hand(story: Story, signer: Pen | None) -> None:
-    """Somebody who may write in Redis puts a seal there that says that Carol accepted a restore."""
+    """Write a seal to Redis that says that Carol accepted a restore."""
     snap = story.memory.read({Key.of(SealHead)})
     head = newest(snap, story.memory)
     accepted = Acceptance(by="carol", why="", seal=99, head="9" * 64)
@@ -528,7 +528,7 @@ def put_seal(story: Story, seal: Seal) -> None:
 
 
 def acceptance_of(story: Story, seal: int, *, key: str | None = None) -> Seal:
-    """Behind the newest seal, as somebody makes it who has no key."""
+    """Return a seal after the newest one, as somebody without a key could make it."""
     head = newest(story.memory.read({Key.of(SealHead)}), story.memory)
     accepted = Acceptance(by="carol", why="", seal=seal, head=head.head)
     number = max(head.number, seal) + 1
@@ -536,7 +536,7 @@ def acceptance_of(story: Story, seal: int, *, key: str | None = None) -> Seal:
 
 
 def signed_and_ended(story: Story, file: AnchorFile) -> Anchored:
-    """The anchor then knows of what Ada gave back, and of the key."""
+    """Let Ada give it back, and have the anchor remember that, and the key."""
     story.anchor = file
     story.sign_with(Pen())
     story.ask(ADA)
@@ -589,7 +589,7 @@ def test_a_seal_of_our_key_is_followed_only_if_we_signed_it(
 
 
 def test_a_seal_without_a_key_does_not_follow_one_with_a_key(story: Story, file: AnchorFile) -> None:
-    """Whatever stands where its signature should be, and also if this worker has no key."""
+    """This holds whatever is in place of its signature, and even if this worker has no key."""
     kept = signed_and_ended(story, file)
     story.guard = story.another_guard()
     story.guard.signer = None
@@ -615,7 +615,7 @@ def test_a_worker_without_the_key_forgets_no_end_for_an_acceptance(story: Story,
 
 
 def test_an_acceptance_that_is_followed_is_remembered_too(story: Story, file: AnchorFile) -> None:
-    """Somebody accepted a server that took over: this worker lost nothing that it knew."""
+    """Somebody accepted a server that took over, although this worker lost nothing that it knew."""
     kept = signed_and_ended(story, file)
     seal = acceptance_of(story, kept.number, key="pen")
     put_seal(story, signed_seal(seal, Pen().sign(seal.head)))

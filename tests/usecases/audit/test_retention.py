@@ -1,4 +1,5 @@
-"""What is older than ninety days is dropped, a day an hour, and nobody can have anything younger dropped."""
+"""Audit entries older than ninety days are dropped, one day an hour, and nobody can have younger ones
+dropped."""
 
 from __future__ import annotations
 
@@ -55,7 +56,8 @@ MINUTE = 60
 
 @pytest.fixture
 def story(tmp_path: Path) -> Story:
-    """Every day at nine Dan has the database for ten minutes, on three days; then nothing for a hundred."""
+    """Return a story in which Dan has the database for ten minutes at nine on three days, and nothing happens
+    for the next hundred."""
     policy = catalog(replace(PROD_DB, lengths=Lengths(default=HOUR, max=200 * DAY)))
     story = Story(replace(policy, keep=KEEP), sealed=True)
     story.anchor = AnchorFile(tmp_path / "anchor")
@@ -75,7 +77,7 @@ def dans_day(story: Story) -> str:
 
 
 def days_pass(story: Story, days: float) -> None:
-    """In one leap; then something happens, and is sealed and anchored."""
+    """Let that many days pass at once; then something happens, and is sealed and anchored."""
     story.memory.now += timedelta(days=days)
     story.memory.commit(Change(audit=(Entry(what="something"),)))
     story.run_due()
@@ -83,7 +85,7 @@ def days_pass(story: Story, days: float) -> None:
 
 
 def days(story: Story) -> list[int]:
-    """On which days of March the entries were written that are kept."""
+    """Return the days of March of the entries that are kept."""
     return sorted({each.at.day for each in story.memory.written_entries(count=100_000) if each.at.month == 3})
 
 
@@ -173,7 +175,7 @@ def test_a_clock_of_the_machine_that_runs_ahead_makes_nothing_old(story: Story) 
 
 
 def forged(story: Story, at: datetime) -> None:
-    """Somebody makes all seals of Redis anew, as if they were of ``at``."""
+    """Make all seals in Redis again, as if they were made at ``at``."""
     previous, made = read_seal(story.memory.seals()[0].text).previous, []
     for each in story.memory.seals(count=1_000):
         seal = replace(read_seal(each.text), at=at, previous=previous)
@@ -196,7 +198,7 @@ def test_nothing_is_dropped_behind_seals_that_somebody_made_anew(story: Story) -
 
 
 def test_what_is_young_is_not_old_by_another_date(story: Story) -> None:
-    """Before a worker looks that has followed nothing, all is made anew."""
+    """All seals are made again before a worker looks that has followed none of them."""
     forged(story, story.now - timedelta(days=300))
     story.memory.commit(Change(put={Key.of(SealHead): None}))
     story.sealing = replace(story.sealing, signer=None)
@@ -346,7 +348,7 @@ def test_an_entry_that_somebody_changed_does_not_go_into_the_archive(story: Stor
 
 
 def test_grants_that_only_entries_of_others_name_are_not_dropped(story: Story) -> None:
-    """Somebody writes entries by hand that are about a grant that ended a moment ago."""
+    """Somebody writes entries by hand about a grant that ended a moment ago."""
     grant = ended(story)[-1]
     story.memory.commit(Change(audit=(Entry(what="asked", grant="nobody"),)))
     days_pass(story, 88.9)

@@ -1,4 +1,4 @@
-"""The audit is sealed every few seconds, each seal behind the one before, whoever makes it."""
+"""The audit is sealed every few seconds, each seal linked to the previous one, whichever worker makes it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HOUR = 3_600
 
 @pytest.fixture
 def story() -> Story:
-    """A minute after nine, when all that happened at nine is sealed."""
+    """Return a story a minute after nine, when all that happened at nine is sealed."""
     story = Story(sealed=True)
     story.pass_time(60)
     return story
@@ -51,7 +51,7 @@ def note(story: Story, what: str) -> None:
 
 
 def seal_now(story: Story) -> Claim:
-    """The claim of a sealer that begins at this moment."""
+    """Return a claim on sealing, as a sealer that begins now has it."""
     story.memory.commit(Change(due=(Due(member=SEAL, at=story.now),)))
     [claim] = story.memory.claim(1, 9, {}, ("seal",)).claims
     return claim
@@ -82,7 +82,7 @@ def test_what_happened_is_sealed_within_seconds(story: Story) -> None:
 
 
 def test_what_ended_is_sealed_within_seconds_and_all_else_with_it(story: Story) -> None:
-    """Only what is sealed is known to have ended, should Redis come back older."""
+    """If Redis comes back with older data, only what is sealed is known to have ended."""
     before = len(seals(story))
     note(story, "asked")
     story.pass_time(10)
@@ -234,7 +234,7 @@ def test_a_seal_is_signed_where_there_is_a_key(story: Story) -> None:
 
 
 def test_what_is_signed_so_far_is_not_gone_on_with_without_a_key(story: Story) -> None:
-    """One of several workers was given none: the others go on."""
+    """One of several workers has no key, and the others go on."""
     unsigned = story.sealing
     story.sealing = replace(unsigned, signer=Pen())
     note(story, "one")

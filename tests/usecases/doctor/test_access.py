@@ -1,4 +1,4 @@
-"""Whoever looks after it is told what is wrong: access that should be gone, and the worth of the audit."""
+"""``rotakey doctor`` reports access that should be gone, and whether the audit can be trusted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The people and groups that access.yaml names are looked up in Slack."""
+"""``rotakey doctor`` looks up in Slack the people and groups that access.yaml names."""
 
 from __future__ import annotations
 

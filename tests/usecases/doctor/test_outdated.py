@@ -1,4 +1,4 @@
-"""A policy that was applied does not allow all that is live: what it is, and ending it."""
+"""After a policy is applied, live access that it does not allow is listed, and can be ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever looks after it is told what is wrong, in words, and what to do next: Redis and the workers."""
+"""``rotakey doctor`` reports what is wrong with Redis and the workers, and what to do next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever looks after it is told what is wrong: in Slack, at the pager, at the targets, with the policy."""
+"""``rotakey doctor`` reports what is wrong with Slack, the pager, the targets and the policy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cards, notes and Home tabs: told once what is done, kept up to date, and caught up after an outage."""
+"""Cards, notes and Home tabs: sent once for what is done, kept up to date, and caught up after an outage."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def dans_ask(story: Story, resource: str = "prod-db") -> str:
 
 
 def places(story: Story, grant: str) -> dict[str, str | None]:
-    """Where messages of a grant are, by the ledger, and what they show."""
+    """Return where the ledger has messages of a grant, and what they show."""
     found = story.memory.read({Key.of(Card, grant)}).find(Card, grant)
     return {place.channel: place.shown for place in (found.places if found else ())}
 
@@ -309,7 +309,7 @@ CHANGED: Mapping[str, tuple[object, ...]] = {
 
 
 def at_each_place(story: Story, grant: str) -> dict[str, object]:
-    """What the card is to say wherever there is one, by channel."""
+    """Return what the card should say at each place where there is one, by channel."""
     catalog_, snap = story.context.read_basis(lambda _: {Key.of(Grant, grant)})
     view = cards.card_view(story.context, story.grant(grant), catalog_, snap)
     found = story.memory.read({Key.of(Card, grant)}).find(Card, grant) or Card()
@@ -345,12 +345,12 @@ def test_a_card_is_sent_again_exactly_when_it_says_something_else(
 
 
 def test_each_field_of_a_grant_is_changed() -> None:
-    """Another id is another grant, with a card of its own."""
+    """A grant with another id is another grant, with its own card."""
     assert set(CHANGED) == {each.name for each in fields(Grant)} - {"id"}
 
 
 def test_what_a_card_never_says_does_not_send_it_again(story: Story) -> None:
-    """Both audiences: who asked is quoted, but when they asked is written nowhere."""
+    """For both audiences: the requester is quoted, but the time of the request is not shown."""
     grant = dans_ask(story)
     story.approve(BOB, grant)
     story.run_due()
@@ -396,7 +396,7 @@ def test_nor_does_one_that_dies_as_soon_as_it_has_shown_it(story: Story) -> None
 
 
 def test_nor_though_the_grant_goes_on_meanwhile(story: Story) -> None:
-    """What is shown for another reason meanwhile does not make anybody forget to look once more."""
+    """Showing it for another reason meanwhile must not drop the promise to look again."""
     grant, claim = asleep_over_a_card(story, lambda: story.give_back(DAN))
     story.messenger.after = dies
     with pytest.raises(Died):
@@ -431,8 +431,8 @@ def test_one_that_wakes_between_two_cards_has_them_looked_at_once_more() -> None
 
 
 def test_nor_one_whose_claim_was_lost_with_a_primary(story: Story) -> None:
-    """Nobody knows that two show the card at once. The slower one shows what was so before, and the other one
-    records last what it showed itself."""
+    """Nobody knows that two workers show the card at once. The slower one shows the older state, and the
+    other one records last what it showed itself."""
     grant = dans_ask(story)
     story.run_due()
     story.approve(BOB, grant)
@@ -480,8 +480,8 @@ def test_a_worker_whose_claim_has_run_out_shows_nothing(story: Story) -> None:
 
 
 def asleep_over_a_card(story: Story, meanwhile: Callable[[], object] = lambda: None) -> tuple[str, Claim]:
-    """A grant, and the claim of a worker that falls asleep right before it shows it as approved; the others
-    go on meanwhile and show it as active, and what happens then."""
+    """Return a grant, and the claim of a worker that sleeps right before it shows the grant as approved.
+    Others show it as active meanwhile; then ``then`` happens."""
     grant = dans_ask(story)
     story.approve(BOB, grant)
     claim = story.claim("card")
@@ -578,7 +578,7 @@ def test_a_worker_that_slept_over_a_home_tab_leaves_no_old_one_behind(story: Sto
 
 
 def test_nothing_is_told_that_is_not_done(story: Story) -> None:
-    """The holder hears of it once it was seen given, not when it was approved."""
+    """The holder is told once the access was seen at the target, not when it was approved."""
     story.target.failing["grant"] = TemporaryFailure("down")
     grant = dans_ask(story)
     story.approve(BOB, grant)

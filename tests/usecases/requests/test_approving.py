@@ -1,4 +1,4 @@
-"""Dan asks, Bob and Carol decide: by whom, when, and what today's policy and facts make of it."""
+"""Dan asks, Bob and Carol decide: who may, when, and how today's policy and facts judge it."""
 
 from __future__ import annotations
 
@@ -275,7 +275,7 @@ def test_an_unknown_ask_is_said_to_be_unknown(story: Story, refusal: Refusal) ->
 
 
 def test_bob_and_carol_click_at_the_same_moment_and_one_is_late(story: Story, refusal: Refusal) -> None:
-    """Carol's click is decided while Bob's is between its look and its commit."""
+    """Carol's click is decided between Bob's look and his commit."""
     grant = dans_ask(story)
     commit, ledger = story.ledger.commit, story.memory
 
@@ -294,7 +294,7 @@ def test_bob_and_carol_click_at_the_same_moment_and_one_is_late(story: Story, re
 def test_two_slack_users_with_one_account_are_one_person(
     story: Story, refusal: Refusal, alter_ego: str
 ) -> None:
-    """Carol and the requester, or Carol and Bob, are one login at the target."""
+    """Carol and the requester, or Carol and Bob, share a login at the target."""
     people = replace(
         story.policy.people,
         accounts={CAROL: {"orders-db": "one"}, alter_ego: {"orders-db": "one"}},

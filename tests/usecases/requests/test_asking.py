@@ -1,4 +1,4 @@
-"""Ada is on call and asks; Dan is not and asks, and approvers are asked."""
+"""Ada is on call and asks, and gets access; Dan is not, and approvers are asked."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_an_ask_that_waits_is_joined_for_as_long_as_it_waits(story: Story, lengt
 def test_a_request_delivered_twice_is_answered_as_the_first_time(
     story: Story, reason: str, joined: bool
 ) -> None:
-    """The very request that was granted is not told that they had it, and another one is."""
+    """The same request is not answered with "you already have it"; another one is."""
 
     def asks(why: str, op: str) -> Asked:
         return ask.ask(story.context, person=ADA, resource="prod-db", length=4 * 3_600, reason=why, op=op)

@@ -1,4 +1,4 @@
-"""Access that ends early: given back by who holds it, or revoked by an approver."""
+"""Access ends early: its holder gives it back, or an approver revokes it."""
 
 from __future__ import annotations
 

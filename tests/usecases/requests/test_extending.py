@@ -1,4 +1,4 @@
-"""More time: one more ground of the same grant, by today's policy at once, else from approvers."""
+"""More time is one more ground of the same grant: by today's policy at once, otherwise by approvers."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_an_extension_ends_with_the_shift_at_the_latest(story: Story) -> None:
 
 
 def waiting(story: Story, grant: str) -> str:
-    """The id of the extension that waits."""
+    """Return the id of the extension that waits."""
     extension = story.grant(grant).extension
     assert extension is not None
     return extension.id

@@ -1,4 +1,4 @@
-"""One access, one grant: what is decided later about a resource adds a ground, and the card lists it."""
+"""Later decisions about the same resource add grounds to the one grant, and its card lists them."""
 
 from __future__ import annotations
 

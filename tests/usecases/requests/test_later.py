@@ -1,4 +1,4 @@
-"""What is agreed for a later start waits, is judged again at its start, and begins only then."""
+"""A request approved for a later start waits, is judged again at its start, and only begins then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""People name a person or a resource instead of one request: what they may have meant, and no more."""
+"""People name a person or a resource instead of a request, and get the requests that this may mean."""
 
 from __future__ import annotations
 

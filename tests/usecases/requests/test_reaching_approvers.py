@@ -22,7 +22,7 @@ NOBODY = because(Why.NO_APPROVER, resource="prod-db", groups=GROUP)
 
 
 def members(story: Story, *people: str) -> None:
-    """The group has these members from now on."""
+    """Set the members of the group."""
     story.directory.members[GROUP] = Group(name=GROUP, members=people, read_at=NINE)
     story.pass_time(15 * 60)
 
@@ -88,7 +88,7 @@ def test_who_is_on_call_is_not_kept_waiting_by_it(story: Story) -> None:
 def test_of_a_very_large_group_few_are_read(
     story: Story, refusal: Refusal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Some of them are gone; whether all are is not looked at."""
+    """Some of its members are gone; nobody checks whether all of them are."""
     monkeypatch.setattr(context, "MOST_COUNTED", 3)
     many = [f"U1{n:04}" for n in range(5)]
     gone: dict[Key, Document | None] = {

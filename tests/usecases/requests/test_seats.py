@@ -1,4 +1,4 @@
-"""What only one may hold is held by one account, by whatever resource and since whenever it has it."""
+"""Access with one holder is held by one account at a time, whichever resource gave it, and since when."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ def test_nobody_is_given_it_by_who_did_not_read_who_has_it(story: Story) -> None
 
 
 def as_an_older_version(story: Story, grant: str) -> None:
-    """It wrote a Seat, and knew nothing of the indexes of entitlements."""
+    """Write a Seat as an older version did, without the indexes of entitlements."""
     found = story.grant(grant)
     index = {(f"gives:{hold.entitlement.key}", grant): False for hold in found.gives}
     seat = Seat(grant=grant, person=found.person, until=found.until)

@@ -1,4 +1,4 @@
-"""A pattern that takes too long says neither yes nor no at first, and the request is refused in the end."""
+"""A pattern that takes too long decides nothing at first, and in the end the request is refused."""
 
 from __future__ import annotations
 

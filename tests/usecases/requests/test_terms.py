@@ -1,4 +1,4 @@
-"""A vote decides only what was shown: the digest of the terms rides in the button, and is compared."""
+"""A vote counts only for the terms that were shown: their digest is in the button, and is compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose an account at a target is: one person's, unless several are meant to share it."""
+"""An account at a target belongs to one person, unless several are meant to share it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ SHARED = "breakglass"
 
 
 def names_accounts(story: Story, account: str, *people: str, shared: bool = False) -> None:
-    """The policy names one account at the orders database for these people."""
+    """Let the policy name one account at the orders database for these people."""
     accounts = {who: {"orders-db": account} for who in people}
     story.enact(
         replace(
@@ -69,7 +69,7 @@ OLD = EMAILS[ADA]
 
 
 def recycled(story: Story) -> None:
-    """Ada has used her account, and has another address now; Dan has her old one."""
+    """Let Ada use her account and then get another address; Dan gets her old one."""
     story.ask(ADA)
     story.run_due()
     moves_on(story)
@@ -105,7 +105,7 @@ def owner(story: Story, account: str = OLD) -> AccountOwner | None:
 
 
 def secure(story: Story, *people: str, channel: str | None = SECURITY) -> None:
-    """These are the security people from now on."""
+    """Make these the security people."""
     named = tuple(Named(person=each) for each in people)
     story.enact(replace(story.policy, security=SecurityRules(channel=channel, people=named)))
 
@@ -222,7 +222,7 @@ def test_a_line_in_the_policy_decides(story: Story, refusal: Refusal) -> None:
 
 
 def test_the_accounts_that_an_older_version_gave_out_have_owners(story: Story, refusal: Refusal) -> None:
-    """It only kept for each person which account they used."""
+    """That version only kept which account each person used."""
     names_accounts(story, "dan_ops", DAN)
     story.ask(ADA)
     story.approve(BOB, story.ask(DAN).standing.grant.id)
@@ -340,7 +340,7 @@ def test_without_security_people_an_approver_answers_who_is_neither(story: Story
 
 
 def test_who_was_deactivated_may_have_been_hired_again(story: Story, refusal: Refusal) -> None:
-    """And holds nothing: it is asked, and never moved silently."""
+    """Even if they hold nothing, security people are asked, and the account never moves silently."""
     adas = story.ask(ADA).standing.grant.id
     story.run_due()
     story.give_back(ADA, adas)
@@ -401,7 +401,7 @@ def test_nobody_leaves_a_stray_on_an_account_that_was_theirs_or_has_their_addres
 
 
 def test_several_people_use_a_shared_login(story: Story) -> None:
-    """Ada's end is told, but not that it is gone: Dan still has it."""
+    """Ada is told that her access ended, but not that it is gone: Dan still has it."""
     story.enact(catalog(replace(PROD_DB, approve_automatically=(), approvers=(Everyone(),))))
     names_accounts(story, SHARED, ADA, DAN, EVE, shared=True)
     grants = {}
@@ -443,7 +443,7 @@ def test_what_was_overdue_on_a_shared_login_is_not_said_to_be_gone(story: Story)
 
 
 def test_the_answer_is_about_the_two_that_were_named(story: Story, refusal: Refusal) -> None:
-    """The account has gone to Eve meanwhile, and the message does not show it yet."""
+    """The account has gone to Eve meanwhile, but the message does not show that yet."""
     secure(story, CAROL)
     recycled(story)
     refusal(lambda: story.ask(DAN))
@@ -470,5 +470,5 @@ def test_a_login_that_is_not_shared_tells_nothing_of_others(story: Story) -> Non
 
 
 def view(story: Story, grant: str) -> CardView:
-    """What the card to its holder shows now."""
+    """Return what the card shows its holder now."""
     return story.messenger.cards_of(grant, "holder")[dm(story.grant(grant).person)].view

@@ -1,4 +1,4 @@
-"""Access over the nights in which clocks change: a shift ends when it ends, and an hour is an hour."""
+"""On nights when clocks change, a shift ends at its end, and an hour lasts an hour."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ each_change = pytest.mark.parametrize(("zone", "change"), CHANGES, ids=lambda ea
 
 
 def there(zone: ZoneInfo, change: datetime, hour: int, minute: int = 0, *, day: int = 0) -> datetime:
-    """By the clocks of that place, on the day of the change or so many days from it."""
+    """Return a time by the clocks of that place, on the day of the change or that many days from it."""
     date = change.astimezone(zone).date() + timedelta(days=day)
     return datetime(date.year, date.month, date.day, hour, minute, tzinfo=zone).astimezone(UTC)
 
 
 def begun(at: datetime, **rota: tuple[Shift, ...]) -> Story:
-    """The day before, with all facts read."""
+    """Return a story on the day before, with all facts read."""
     story = Story(rota=rota, begin=False)
     story.memory.now = at
     story.run_due("workspace", "groups")
@@ -123,7 +123,7 @@ def test_a_shift_without_an_end_is_followed_for_whole_hours(zone: ZoneInfo, chan
 
 @each_change
 def test_a_length_is_so_many_hours_whatever_the_clocks_do(zone: ZoneInfo, change: datetime) -> None:
-    """Twelve hours from eight in the evening end at seven or at nine, and not at eight."""
+    """Twelve hours from eight in the evening end at seven or at nine, not at eight."""
     eight = there(zone, change, 20, day=-1)
     story = begun(eight, PDBPRIM=(on(ADA, eight, eight + timedelta(days=2), SCHEDULE),))
     grant = story.ask(ADA, length="12h").standing.grant.id

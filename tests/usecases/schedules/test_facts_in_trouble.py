@@ -1,4 +1,5 @@
-"""While nothing new can be written, what shortens access is still learned and done; what gives it is not."""
+"""While Redis accepts nothing new, facts that shorten access still count, and facts that give access do
+not."""
 
 from __future__ import annotations
 
@@ -50,7 +51,7 @@ ONE_ON_SHIFT = replace(SCHEMA_MIGRATION, on_shift=ON_SHIFT)
 
 
 class OnRedis(Story):
-    """A story that is written down in a real Redis, whose clock nobody moves."""
+    """A story in a real Redis, whose clock nobody moves."""
 
     def __init__(self, client: Redis) -> None:
         super().__init__(begin=False)
@@ -73,12 +74,12 @@ class Trouble:
     end: Callable[[], object]
 
     def on(self, who: str = ADA, start: float = -1, hours: float = 8, level: int = 1) -> Shift:
-        """A shift in hours from now."""
+        """Return a shift, in hours from now."""
         first, last = (self.story.now + timedelta(hours=each) for each in (start, hours))
         return shift(who, first, last, level, ORDERS_SCHEDULE)
 
     def rota(self, schedule: str, *shifts: Shift) -> None:
-        """The pager shows this, and it is read."""
+        """Let the pager show these shifts, and read them."""
         found = tuple(nobodys(replace(each, schedule=schedule)) for each in shifts)
         self.story.source.rota[schedule.partition("/")[2]] = found
         self.look_again("roster:pagerduty")
@@ -144,7 +145,7 @@ def trouble(request: pytest.FixtureRequest) -> Trouble:
 
 
 def by_shift(it: Trouble) -> str:
-    """Ada asks for the database while she is on call for it, until in eight hours."""
+    """Let Ada request the database while she is on call for it, until eight hours from now."""
     it.rota(SCHEDULE, it.on())
     grant = it.story.ask(ADA).standing.grant.id
     it.story.run_due()

@@ -1,4 +1,4 @@
-"""People who leave, or change, between asking, approving and holding."""
+"""People leave, or change, between requesting, approving and holding."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def known(story: Story, who: str) -> Person:
 
 
 def changes(story: Story, who: str, **what: object) -> None:
-    """Somebody changes in Slack, and Slack says so at once."""
+    """Change somebody in Slack, which reports it at once."""
     story.directory.change(who, **what)
     take_hint(story.ledger, replace(story.directory.people[who], read_at=NINE))
 
@@ -65,7 +65,7 @@ def changes(story: Story, who: str, **what: object) -> None:
 def test_who_changed_a_moment_before_the_click(
     story: Story, refusal: Refusal, who: str, change: dict[str, object], why: Why
 ) -> None:
-    """Dan asked, Bob approves: either may be somebody else by now."""
+    """Dan asked and Bob approves, and either may be somebody else by now."""
     story.ask(EVE)
     grant = dans_ask(story)
     story.directory.change(who, **change)
@@ -132,7 +132,7 @@ def test_a_vote_is_judged_again_at_the_quorum(story: Story, change: dict[str, ob
 
 
 def test_who_voted_becomes_the_requester(story: Story, refusal: Refusal) -> None:
-    """Bob votes, and then his account has Dan's address: neither is anybody."""
+    """Bob votes, and then his account gets Dan's address: neither counts as anybody."""
     story.enact(catalog(replace(PROD_DB, approvals=2)))
     grant = dans_ask(story)
     story.approve(BOB, grant)
@@ -200,7 +200,7 @@ NOBODY_TO_US = [
 
 @pytest.mark.parametrize("as_what", NOBODY_TO_US)
 def test_who_could_be_given_nothing_takes_no_address_away(story: Story, as_what: dict[str, object]) -> None:
-    """Neither Dan's access, nor Bob's vote."""
+    """Neither Dan's access nor Bob's vote is lost."""
     grant = dans_access(story)
     for who in (DAN, BOB):
         other = f"{who}X"
@@ -228,7 +228,7 @@ def test_a_guest_who_becomes_a_member_shares_the_address_from_then_on(story: Sto
 
 
 def test_a_guest_who_is_alone_with_an_address_is_still_known_by_it(story: Story) -> None:
-    """On call, for instance: they hear why they are given nothing."""
+    """For example on call: the guest is told why they get nothing."""
     story.directory.change(EVE, guest=True)
     story.context.look_up_people(EVE, again=True)
     owner = story.memory.read({Key.of(EmailOwner, EMAILS[EVE])}).find(EmailOwner, EMAILS[EVE])

@@ -1,4 +1,4 @@
-"""The group that the policy means is known by its id: another that takes over its name approves nobody."""
+"""The policy's group is known by its id: another group that takes over its name approves nobody."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def pinned(story: Story) -> dict[str, str]:
 
 
 def is_taken_over(story: Story, by: Group | None = THEIRS) -> None:
-    """Somebody gives another group this handle, or deletes the group."""
+    """Give this handle to another group, or delete the group."""
     if by:
         story.directory.members[GROUP] = by
     else:

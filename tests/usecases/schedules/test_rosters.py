@@ -1,4 +1,4 @@
-"""What is believed of the pager: no single wrong answer cuts anyone off, and no doubted one lets one in."""
+"""No single wrong answer of the pager cuts anyone off, and no doubtful one gives access."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def at(hours: float) -> datetime:
 
 
 def on(who: str = ADA, start: float | None = 0, end: float | None = 8, level: int = 1) -> Shift:
-    """A shift as the pager shows it, in hours after nine."""
+    """Return a shift as the pager shows it, in hours after nine."""
     starts, ends = (None if hours is None else at(hours) for hours in (start, end))
     return nobodys(shift(who, start=starts, end=ends, level=level, schedule=ORDERS_SCHEDULE))
 
@@ -58,7 +58,7 @@ def unhurried(*shifts: Shift) -> Story:
 
 
 def rota(story: Story, *shifts: Shift) -> None:
-    """The pager shows another rota from now on, and it is read within a minute."""
+    """Let the pager show another rota from now on, and read it within a minute."""
     story.source.rota["PORDERS"] = shifts
     story.pass_time(61)
 
@@ -216,7 +216,7 @@ def test_a_shift_called_off_is_ended_at_once_if_both_ways_say_so() -> None:
 
 
 def test_who_moves_to_another_level_keeps_the_first_until_it_was_said_for_ten_minutes() -> None:
-    """The schedule itself shows no levels, so it cannot say the same."""
+    """The schedule itself shows no levels, so it cannot confirm the change."""
     story = begun(on())
     rota(story, on(level=2))
     assert story.has(ADA, OPS)
@@ -435,7 +435,7 @@ def test_somebody_whose_email_is_missing_for_once_keeps_the_access() -> None:
 
 
 def test_a_shift_keeps_its_start_though_the_source_is_only_asked_from_yesterday_on() -> None:
-    """It shows daily shifts of one person, and cuts nothing off but what is over."""
+    """The source shows daily shifts of one person, and leaves out only what is over."""
     daily = tuple(on(start=24 * day, end=24 * (day + 1)) for day in range(20))
     story = unhurried(*daily)
     story.pass_time(72 * HOUR)

@@ -1,4 +1,5 @@
-"""A ground is judged by the rule that let it in as long as it lives, also after the rule left the policy."""
+"""A ground is judged by the rule that let it in, for as long as it lives, even after the rule left the
+policy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Access that begins and ends with a shift, to the second, whatever the pager says meanwhile."""
+"""Access begins and ends with a shift, to the second, whatever the pager answers meanwhile."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def at(hours: float) -> datetime:
 
 
 def on(who: str = ADA, start: float | None = 1, end: float | None = 8, level: int = 1) -> Shift:
-    """A shift as the pager tells it, in hours after nine."""
+    """Return a shift as the pager shows it, in hours after nine."""
     starts, ends = (None if hours is None else at(hours) for hours in (start, end))
     return nobodys(shift(who, start=starts, end=ends, level=level, schedule=ORDERS_SCHEDULE))
 
@@ -58,7 +58,7 @@ def begun(*shifts: Shift) -> Story:
 
 
 def rota(story: Story, *shifts: Shift) -> None:
-    """The pager shows another rota from now on, and it is read within a minute."""
+    """Let the pager show another rota from now on, and read it within a minute."""
     story.source.rota["PORDERS"] = shifts
     story.pass_time(61)
 

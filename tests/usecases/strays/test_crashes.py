@@ -1,5 +1,5 @@
-"""The process dies at any point of finding, asking about, taking or adopting a stray, or of telling what is
-overdue; another goes on, and in the end all is as it should be."""
+"""The process dies at any point of handling a stray, or of reporting what is overdue: another one goes on,
+and in the end all is right."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ QUIET = {"pagerduty": SourceRules(every=86_400, stale_after=200_000)}
 
 
 class Told:
-    """A story in which the process dies once, at whatever is done in the so-many-th place."""
+    """A story in which the process dies once, at the action with that number."""
 
     def __init__(self, mode: StrayMode, deaths: int) -> None:
         prod_db = replace(PROD_DB, lengths=Lengths(default=MINUTE, max=10 * MINUTE))
@@ -38,11 +38,11 @@ class Told:
         self.deaths = deaths
 
     def die(self) -> None:
-        """From here on."""
+        """Die from here on."""
         self.fuse.left = self.deaths
 
     def live(self) -> bool:
-        """Whether the process died at all."""
+        """Stop dying, and return whether the process died at all."""
         died, self.fuse.left = self.fuse.burnt, None
         return not died
 
@@ -55,7 +55,7 @@ class Told:
                 self.another()
 
     def click(self, verdict: Callable[..., None], who: str) -> None:
-        """Slack sends the very same click again where it was not answered."""
+        """Click, and click again as Slack does if there was no answer."""
         with self.fuse.off():
             alert = next(iter(self.story.messenger.alerts.values())).id
         for _ in range(2):
@@ -148,7 +148,7 @@ def test_what_is_overdue_is_told_and_told_to_be_gone_wherever_the_process_dies()
 
 
 def told_in_the_end(told: Told) -> None:
-    """Posted twice at most: where the process died before it had noted where."""
+    """Check the alert in the end. It may be posted twice, if the process died before it noted where."""
     shown = list(told.story.messenger.alerts.values())
     assert 1 <= len(shown) <= 2, told.deaths
     assert shown[-1].over, told.deaths

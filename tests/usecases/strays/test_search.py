@@ -1,4 +1,4 @@
-"""Access of our making that no grant explains: found, told, asked about or taken; never by mistake."""
+"""Strays are found, reported, asked about or revoked, and never anything else."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def reporting() -> Story:
 
 
 def look(story: Story) -> None:
-    """As long as it takes to find what is there now, and to see what became of it."""
+    """Sweep for as long as it takes to find what is there now, and to see what becomes of it."""
     story.pass_time(EVERY + 40)
 
 
@@ -113,7 +113,7 @@ def test_what_is_gone_before_it_is_seen_again_is_told_to_nobody(story: Story) ->
 
 
 def test_a_give_that_is_just_under_way_is_no_stray(story: Story) -> None:
-    """The worker died after giving; until its claim runs out nobody has written that it is given."""
+    """The worker died after granting; until its claim expires, nobody has written that it was granted."""
     story.target.failing["grant"] = TemporaryFailure("no answer")
     story.target.loses_answers.add("grant")
     story.ask(ADA, length="2h")
@@ -303,7 +303,7 @@ def test_of_more_than_a_share_nothing_is_taken_and_people_are_told(enforcing: St
 
 
 def test_a_ledger_that_was_lost_becomes_no_mass_revocation(enforcing: Story) -> None:
-    """Redis is emptied; the policy is put in force anew, and forty people work on."""
+    """Redis is emptied; the policy is put in force again, and forty people work on."""
     story = enforcing
     crowd(story, strays=40, rightful=0)
     look(story)
@@ -608,7 +608,7 @@ def test_what_was_theirs_before_us_and_is_gone_is_left_to_its_hold(story: Story)
 
 
 def test_a_record_that_nobody_stands_behind_is_seen_to(story: Story) -> None:
-    """Its wake-up was lost with the grant it was for."""
+    """Its wake-up was lost together with its grant."""
     hold = Hold(target="orders-db", account=EMAILS[EVE], entitlement=ROLE)
     record = HoldRecord(hold=hold, phase=Phase.TAKING, baseline=Presence.NONE)
     story.memory.commit(Change(put={Key.of(HoldRecord, hold.key): record}))

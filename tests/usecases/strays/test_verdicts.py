@@ -1,4 +1,4 @@
-"""Eve has what no grant explains; Bob and Carol are asked: adopt it, remove it, or leave it."""
+"""Eve has a stray; Bob and Carol are asked whether to adopt, remove or leave it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ HERS = Hold(target="orders-db", account=EMAILS[EVE], entitlement=ROLE)
 
 
 def asked_about(story: Story, who: str = EVE, entitlement: Entitlement = ROLE) -> str:
-    """The alert that asks about what this person has."""
+    """Return the alert about what this person has."""
     story.target.stray(EMAILS[who], entitlement)
     story.pass_time(LOOK)
     [found] = [each for each in story.messenger.alerts.values() if not each.over]
