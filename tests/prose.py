@@ -1,6 +1,6 @@
 """Hold the mechanical part of our English: ``python -m tests.prose``, a part of ``make check``.
 
-It reads docstrings, comments and string literals of bot/, and the documents, and prints
+It reads docstrings, comments and string literals of bot/ and tests/, and the documents, and prints
 ``file:line: word → better`` for each finding. The rest of the rules are in CONTRIBUTING.md.
 """
 
@@ -17,13 +17,13 @@ from pathlib import Path
 from tests.paths import ROOT
 
 WORDS = {
-    r"whoever": "anyone who",
+    r"whoever": "anyone who, or: no matter who",
     r"anew": "again",
     r"so many(?! that)": "that many",
     r"of whom": "who, in a sentence of its own",
     r"just now": "now",
     r"an access(?!\.)|accesses": "access, without a plural",
-    r"(?<!there )(?:is|are|was|were) no (?!longer\b|more\b|less\b|better\b|worse\b)\w+": "is not a …",
+    r"(?<!there\s)(?:is|are|was|were) no (?!longer|more|less|better|worse|different)\w+": "is not a …",
     r"(?:an|the|each|every|their|own|her|his) asks?": "request",
 }
 """What we do not write, and what we write instead. A word that is right somewhere has no place here."""
@@ -31,18 +31,25 @@ WORDS = {
 RIDDLE = re.compile(r"(?:What|Who|Whose|Whom|Where|Those|Whoever|Whatever)\b")
 """The first word of a docstring that makes its reader guess what it is about."""
 
-UNWANTED = re.compile("|".join(rf"(?P<w{n}>\b(?:{word})\b)" for n, word in enumerate(WORDS)), re.IGNORECASE)
+UNWANTED = re.compile(
+    "|".join(rf'(?P<w{n}>(?<!")\b(?:{word})\b)' for n, word in enumerate(WORDS)).replace(" ", r"\s+"),
+    re.IGNORECASE,
+)
 BETTER = tuple(WORDS.values())
+
+EXAMPLES = frozenset({"tests/prose.py", "tests/test_prose.py"})
+"""The files that have to contain what they are about."""
 
 Finding = tuple[int, str]
 """A line, and what to change on it."""
 
 
 def in_text(text: str, first: int = 1) -> Iterator[Finding]:
-    """Yield the findings in prose that begins on the line ``first``. A phrase may go on on the next line."""
-    for found in UNWANTED.finditer(re.sub(r"\s", " ", text)):
+    """Yield the findings in prose that begins on line ``first``. A phrase may continue on the next line."""
+    for found in UNWANTED.finditer(text):
         line = first + text.count("\n", 0, found.start())
-        yield line, f"{found[0]} → {BETTER[int((found.lastgroup or 'w0')[1:])]}"
+        better = BETTER[int((found.lastgroup or "w0")[1:])]
+        yield line, f"{' '.join(found[0].split())} → {better}"
 
 
 def in_code(source: str) -> Iterator[Finding]:
@@ -65,9 +72,12 @@ def findings(path: Path) -> list[Finding]:
 
 
 def main() -> None:
-    paths = (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "bot").rglob("*.py"))
+    code = (path for top in ("bot", "tests") for path in (ROOT / top).rglob("*.py"))
     found = [
-        f"{path.relative_to(ROOT)}:{line}: {what}" for path in sorted(paths) for line, what in findings(path)
+        f"{path.relative_to(ROOT)}:{line}: {what}"
+        for path in sorted((*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *code))
+        if path.relative_to(ROOT).as_posix() not in EXAMPLES
+        for line, what in findings(path)
     ]
     print(*found, sep="\n", end="\n" * bool(found))
     sys.exit(bool(found))

@@ -249,7 +249,7 @@ def test_a_target_that_cannot_be_used_here_stops_no_other_and_is_not_blamed() ->
     assert (stock.accounts("stock_rw"), story.grant(grant).trouble) == (set(), None)
     story.targets["orders-db"] = barred
     story.run_due("hold")
-    assert not story.has(ADA), "it is owed to whoever can"
+    assert not story.has(ADA), "it is left to a worker that can"
 
 
 def test_what_would_be_tried_again_too_late_is_not_waited_for(story: Story) -> None:

@@ -1,4 +1,4 @@
-"""What the documents say to type exists: in Slack, in a shell, and as the address of a Redis."""
+"""Everything that the documents say to type exists: in Slack, in a shell, and as a Redis URL."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 
 
 def typed_in_slack() -> Iterator[str]:
-    """What stands after /access: anywhere, and in the table, where it is written only once a row."""
+    """Yield everything after /access, also in the table, where a row has /access only once."""
     for row in re.findall(r"(?m)^\| (`/access [^|]*)\|", USING):
         yield from (span.removeprefix("/access ") for span in re.findall(r"`([^`]+)`", row))
     yield from (span.removeprefix("/access ") for span in SPANS if span.startswith("/access "))
@@ -88,7 +88,7 @@ def test_what_is_to_be_typed_in_a_shell_exists(line: str) -> None:
 
 
 def assert_runs(words: list[str]) -> None:
-    """Check that there is such a command, and that it takes these options and so many arguments."""
+    """Check that there is such a command, and that it takes these options and that many arguments."""
     command: click.Command = rotakey
     while isinstance(command, click.Group) and words and words[0] != "--help":
         found = command.get_command(click.Context(command), words.pop(0))

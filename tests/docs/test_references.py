@@ -1,4 +1,4 @@
-"""What the documents point to is there: files, headings, tests, metrics, rooms of the code."""
+"""Everything that the documents refer to exists: files, headings, tests, metrics and folders of the code."""
 
 from __future__ import annotations
 

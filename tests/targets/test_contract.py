@@ -201,7 +201,7 @@ STAGES: dict[str, tuple[Callable[..., AbstractContextManager[Stage]], str]] = {
     "memory-unmarked": (in_memory, "without_marks"),
 }
 IN_MEMORY = {"memory"}
-"""It is no kind: stories use it, so it keeps the same promises."""
+"""FakeTarget is not a kind, but tests use it, so it keeps the same promises."""
 
 
 @pytest.fixture

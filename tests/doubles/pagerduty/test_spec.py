@@ -96,7 +96,7 @@ def document() -> dict[str, Any]:
     document: dict[str, Any] = json.loads(SPEC.read_text())
     document["servers"] = [{"url": "/"}]
     listed = document["paths"]["/schedules/{id}/overrides"]["get"]["responses"]
-    listed["200"] = listed["201"]  # a list that was only read is no 201, whatever the document says
+    listed["200"] = listed["201"]  # nothing was created: 201 is a mistake in the document
     return document
 
 

@@ -185,7 +185,7 @@ BAD: dict[str, tuple[Any, str, str]] = {
         "invalid additional property: emoji",
         "/blocks/0/text",
     ),
-    "verbatim that is no boolean": (
+    "verbatim that is not a boolean": (
         [section(text=mrkdwn(verbatim="yes"))],
         "must be a boolean",
         "/blocks/0/text/verbatim",

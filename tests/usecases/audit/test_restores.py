@@ -256,7 +256,7 @@ def test_a_crash_that_loses_the_last_two_seconds_is_no_restore(story: Story, fil
         story.guard.look(SECURITY)
         story.another_guard().look(SECURITY)
         assert restore(story) is None
-    assert len(story.memory.seals()) > 2, "seals were lost with it, and made anew"
+    assert len(story.memory.seals()) > 2, "seals were lost with it, and made again"
 
 
 def test_all_that_is_well_stays_well(story: Story, file: AnchorFile) -> None:
