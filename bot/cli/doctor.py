@@ -90,7 +90,10 @@ def screen(findings: Sequence[Finding], width: int) -> Iterator[str]:
         for each in alike:
             yield from _lines(each, margin, width)
         yield ""
-    yield _summary(findings)
+    counts = {grade: sum(each.grade is grade for each in findings) for grade in Grade}
+    told = ", ".join(f"{count} {grade}" for grade, count in counts.items() if count)
+    worst = findings[0].grade if findings else Grade.OK
+    yield click.style(told, fg=COLOURS[worst], bold=True)
 
 
 def _lines(it: Finding, margin: int, width: int) -> Iterator[str]:
@@ -103,10 +106,3 @@ def _lines(it: Finding, margin: int, width: int) -> Iterator[str]:
     yield from (" " * margin + line for line in lines[1:])
     for n, line in enumerate(textwrap.wrap(plain(it.do), width - margin - 2)):
         yield " " * margin + ("→ " if n == 0 else "  ") + line
-
-
-def _summary(findings: Sequence[Finding]) -> str:
-    counts = {grade: sum(each.grade is grade for each in findings) for grade in Grade}
-    told = ", ".join(f"{count} {grade}" for grade, count in counts.items() if count)
-    worst = findings[0].grade if findings else Grade.OK
-    return click.style(told, fg=COLOURS[worst], bold=True)

@@ -61,7 +61,11 @@ def parts_of(filled: object, context: FileContext) -> Parts:
             for name, kind in context.kinds.items()
             if kind and kind in TARGET_SETTINGS
         },
-        shared={name: _shared_accounts(each) for name, each in targets.items()},
+        shared={
+            name: tuple(each for each in named if isinstance(each, str))
+            for name in targets
+            if isinstance(named := part(targets, name).get("shared_accounts"), tuple)
+        },
         settings={name: found.target for name, found in settings.items() if found},
     )
 
@@ -155,11 +159,6 @@ def entitlement_of(given: Given) -> Entitlement:
 
 def _is_person(selector: object) -> bool:
     return isinstance(selector, str) and selector != "everyone" and not selector.startswith("slack/")
-
-
-def _shared_accounts(target: object) -> tuple[str, ...]:
-    named = target.get("shared_accounts") if isinstance(target, dict) else None
-    return tuple(each for each in named if isinstance(each, str)) if isinstance(named, tuple) else ()
 
 
 def _valid(shape: type[S], value: object, context: FileContext) -> S | None:

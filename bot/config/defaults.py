@@ -38,13 +38,10 @@ def _defaults(kind: type[Kind], variables: Variables) -> Mapping[str, str]:
     found = dict(kind.defaults())
     for key, text in found.items():
         variable = text[2:-1]
-        if variable in kind.fallbacks and not _is_set(variable, variables):
+        try:
+            is_set = bool(variables.find(variable))
+        except NotGiven:  # filling it in reports why
+            is_set = True
+        if variable in kind.fallbacks and not is_set:
             found[key] = kind.fallbacks[variable]
     return found
-
-
-def _is_set(variable: str, variables: Variables) -> bool:
-    try:
-        return bool(variables.find(variable))
-    except NotGiven:  # filling it in reports why
-        return True

@@ -16,13 +16,6 @@ from bot.usecases.requests.reasons_fit import AT_ONCE
 def doubts(parts: Parts, filled: object, *, copies: int, tries: float) -> Iterator[Fault]:
     """Yield the warnings. ``filled`` is the file with its variables, ``copies`` the number of copies of Redis
     that are required. Slow patterns are looked for during ``tries`` seconds."""
-    yield from _whole(filled, copies)
-    yield from _targets(parts, filled)
-    yield from _ways_around(parts)
-    yield from _patterns(parts, tries)
-
-
-def _whole(filled: object, copies: int) -> Iterator[Fault]:
     if not part(filled, "people").get("email_domains"):
         text = (
             "has no email_domains, so full members with an address at any domain may request; list your"
@@ -33,9 +26,14 @@ def _whole(filled: object, copies: int) -> Iterator[Fault]:
         text = "has no channel, so nobody is told if access cannot be revoked in time; name one"
         yield Fault(path=("security",), text=text)
     if part(filled, "sweep"):
-        yield Fault(path=("sweep",), text="is called strays now; the earlier name will go away")
+        yield Fault(
+            path=("sweep",), text="is called strays now; rename it, because the old name will go away"
+        )
     if said := caution(anchor_file(filled), copies):
         yield Fault(path=("audit",), text=said)
+    yield from _targets(parts, filled)
+    yield from _ways_around(parts)
+    yield from _patterns(parts, tries)
 
 
 def caution(file: str | None, copies: int) -> str | None:

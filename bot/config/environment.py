@@ -94,7 +94,7 @@ class Environment:
             slack_api_url=reader.plain("SLACK_API_URL", _api_url) or SLACK_API,
             redis_url=reader.secret("REDIS_URL", _redis_url),
             redis_copies=reader.plain("REDIS_COPIES", _copies) or 0,
-            redis_unsafe=reader.plain("REDIS_UNSAFE", _switch) or False,
+            redis_unsafe=reader.plain("REDIS_UNSAFE", lambda text: text != "0") or False,
             access_file=Path(reader.plain("ACCESS_FILE", str) or "access.yaml"),
             port=3000 if (port := reader.plain("PORT", _port)) is None else port,
             worker_port=reader.plain("WORKER_PORT", _port),
@@ -117,11 +117,6 @@ class Environment:
         return tuple(each.encode() for each in _split(self.secret_key.get_secret_value()))
 
 
-def _missing(need: Need) -> str:
-    verb = "is not set" if len(need) == 1 else "neither is set"
-    return f"{' or '.join(need)}: {verb}; {WHERE.get(need, 'set it')}"
-
-
 class _Reader:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._variables = Variables(environ)
@@ -142,7 +137,8 @@ class _Reader:
     def demand(self, needs: Iterable[Need]) -> None:
         for need in needs:
             if not any(name in self._set or name in self._wrong for name in need):
-                self._wrong[" or ".join(need)] = _missing(need)
+                names, verb = " or ".join(need), "is not set" if len(need) == 1 else "neither is set"
+                self._wrong[names] = f"{names}: {verb}; {WHERE.get(need, 'set it')}"
 
     def finish(self) -> None:
         if self._wrong:
@@ -214,14 +210,10 @@ def _split(text: str) -> list[str]:
     return text.replace(",", " ").split()
 
 
-def _url(text: str) -> str:
+def _api_url(text: str) -> str:
     if not re.fullmatch(r"https?://[\x21-\x7e]+", text):
         raise _Unfit("is not a valid URL; write one that starts with https://")
-    return text
-
-
-def _api_url(text: str) -> str:
-    return _url(text).rstrip("/") + "/"
+    return text.rstrip("/") + "/"
 
 
 def _redis_url(text: str) -> str:
@@ -233,22 +225,23 @@ def _redis_url(text: str) -> str:
     return text
 
 
-def _copies(text: str) -> int:
-    if not re.fullmatch(r"[0-9]", text):
-        raise _Unfit(
-            "is not a valid number of replicas; write 0, or how many must confirm each write, usually 1"
-        )
-    return int(text)
+def _number(pattern: str, otherwise: str) -> Callable[[str], int]:
+    """Return a function that reads a number that matches the pattern."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch(pattern, text):
+            raise _Unfit(otherwise)
+        return int(text)
+
+    return read
 
 
-def _switch(text: str) -> bool:
-    return text != "0"
-
-
-def _threads(text: str) -> int:
-    if not re.fullmatch(r"[1-9][0-9]{0,2}", text):
-        raise _Unfit("is not a valid number of threads; write one such as 24, or leave it unset")
-    return int(text)
+_copies = _number(
+    r"[0-9]", "is not a valid number of replicas; write 0, or how many must confirm each write, usually 1"
+)
+_threads = _number(
+    r"[1-9][0-9]{0,2}", "is not a valid number of threads; write one such as 24, or leave it unset"
+)
 
 
 def _port(text: str) -> int:

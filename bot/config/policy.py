@@ -114,7 +114,16 @@ def _read(
     tree = with_defaults(written, variables)
     found = list(tree.faults)
     value = substitute(tree.value, variables, found, sparing=not secrets)
-    file = _validate(tree, value, found)
+    context = _context(value)
+    file = None
+    try:
+        file = File.model_validate(value, context=context)
+    except ValidationError as error:
+        found += islice(sentences.faults(error, tree, value, context), MOST_TOLD + 1)
+    filled_in = Tree(value=value)
+    found = [each for each in found if not (each.unset and id(filled_in.at(each.path)) in context.spared)]
+    found += _unapprovable(value)
+    found += conflicts(parts_of(value, context), tree)
     found += duplicate_servers(tree, value)
     if file is None or found:
         return _the_first(in_order(_mistakes(found, tree, name)))
@@ -127,22 +136,13 @@ def _read(
     )
 
 
-def _validate(tree: Tree, value: object, found: list[Fault]) -> File | None:
-    context = _context(value)
-    try:
-        file = File.model_validate(value, context=context)
-    except ValidationError as error:
-        file = None
-        found += islice(sentences.faults(error, tree, value, context), MOST_TOLD + 1)
-    filled_in = Tree(value=value)
-    found[:] = [each for each in found if not (each.unset and id(filled_in.at(each.path)) in context.spared)]
-    found += _unapprovable(value)
-    found += conflicts(parts_of(value, context), tree)
-    return file
-
-
 def _context(value: object) -> FileContext:
-    return FileContext(kinds=_kinds(value), sources=frozenset(part(value, "oncall")))
+    named = {
+        name: settings.get("kind") if isinstance(settings, dict) else None
+        for name, settings in part(value, "targets").items()
+    }
+    kinds = {name: kind if isinstance(kind, str) else None for name, kind in named.items()}
+    return FileContext(kinds=kinds, sources=frozenset(part(value, "oncall")))
 
 
 def _the_first(mistakes: list[Mistake]) -> list[Mistake]:
@@ -160,22 +160,12 @@ def _mistakes(found: Iterable[Fault], tree: Tree, name: str) -> Iterator[Mistake
         yield Mistake(file=name, line=min(line, tree.last), path=place, text=each.text, unset=each.unset)
 
 
-def _kinds(value: object) -> Mapping[str, str | None]:
-    kinds = {name: settings.get("kind") for name, settings in _mappings(part(value, "targets"))}
-    return {
-        name: kind if isinstance(kind := kinds.get(name), str) else None for name in part(value, "targets")
-    }
-
-
 def _unapprovable(value: object) -> Iterator[Fault]:
     """Yield a mistake for each resource that nobody can get. One with an unknown key is not judged: that may
     be meant as the way to get it."""
-    for name, resource in _mappings(part(value, "resources")):
-        known = all(key in ResourceShape.model_fields for key in resource)
-        if known and not any(way in resource for way in WAYS):
+    for name, resource in part(value, "resources").items():
+        if not isinstance(resource, dict) or any(way in resource for way in WAYS):
+            continue
+        if all(key in ResourceShape.model_fields for key in resource):
             text = "nobody can get it; add approvers, approve_automatically or on_shift"
             yield Fault(path=("resources", name), text=text)
-
-
-def _mappings(part: Mapping[str, object]) -> Iterator[tuple[str, Mapping[str, object]]]:
-    return ((name, each) for name, each in part.items() if isinstance(each, dict))

@@ -29,15 +29,9 @@ def _as_written(part: Any) -> Any:
     for table in ("properties", "$defs"):
         if table in part:
             kept[table] = {name: _as_written(each) for name, each in part[table].items()}
-    default = _default(part)
-    return kept if default is None else {**kept, "default": default}
-
-
-def _default(part: dict[str, Any]) -> object:
-    """Return the default if it can be written on one line."""
     default = part.get("default")
     if part.get("type") == "string" and isinstance(default, int):
-        return brief(default) if default else None
-    if isinstance(default, list) and not default:
-        return None
-    return default if isinstance(default, str | int | list) else None
+        default = brief(default) if default else None
+    if isinstance(default, str | int | list) and default != []:  # others cannot be written on one line
+        kept["default"] = default
+    return kept

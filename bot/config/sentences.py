@@ -64,17 +64,18 @@ def _text(error: Error, value: object) -> str:
             return str(error["msg"])
         case "unlike":
             return f"{quote(value)} {error['msg']}"
-        case "string_type":
-            return _not_text(value)
+        case "string_type" if isinstance(value, bool):
+            return f"is read as {quote(value)}; put it in quotes if you mean text"
+        case "string_type" if isinstance(value, int | float):
+            return f'{quote(value)} is a number; put it in quotes, "{quote(value)}"'
         case "string_too_long":
             return f"is too long; write at most {about['max_length']} characters"
         case "literal_error":
             allowed = str(about["expected"]).replace("'", "").split(" or ")
             return f"{quote(value)} is not an allowed value; write {one_of(allowed)}"
-        case "greater_than_equal":
-            return f"{quote(value)} is out of range; write {about['ge']} or more"
-        case "less_than_equal":
-            return f"{quote(value)} is out of range; write {about['le']} or less"
+        case "greater_than_equal" | "less_than_equal":
+            bound = f"{about['ge']} or more" if "ge" in about else f"{about['le']} or less"
+            return f"{quote(value)} is out of range; write {bound}"
     return _SAID[kind]
 
 
@@ -85,14 +86,7 @@ _SAID = {
     "int_type": "must be a whole number; write one, such as 1",
     "bool_type": "is neither true nor false; write one of them",
     "too_short": "is empty; list at least one, or remove the key",
+    "string_type": "must be text; write a single value, not a list or a mapping",
     "string_unicode": "contains an invalid character; remove it",
     "string_too_short": "is empty; fill it in, or remove the key",
 }
-
-
-def _not_text(value: object) -> str:
-    if isinstance(value, bool):
-        return f"is read as {quote(value)}; put it in quotes if you mean text"
-    if isinstance(value, int | float):
-        return f'{quote(value)} is a number; put it in quotes, "{quote(value)}"'
-    return "must be text; write a single value, not a list or a mapping"

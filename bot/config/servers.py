@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pydantic import ValidationError
 
 from bot.config.mistakes import Fault
-from bot.config.tree import Tree
+from bot.config.tree import Tree, part
 from bot.config.variables import variable_names
 from bot.core.catalog import Located, digest
 from bot.kinds.table import TARGET_SETTINGS
@@ -20,8 +20,13 @@ def duplicate_servers(tree: Tree, filled: object) -> Iterator[Fault]:
     is, ``filled`` the same with its variables; servers behind variables that are not set are compared by the
     variables' names."""
     names: dict[str, str] = {}
-    for name, settings in _targets(filled):
-        servers = {*_servers(settings), *_variables(tree, name)}
+    for name, settings in part(filled, "targets").items():
+        kind = _kind(settings.get("kind")) if isinstance(settings, dict) else None
+        try:
+            known = kind.model_validate(settings, context=FileContext()).servers if kind else frozenset()
+        except ValidationError:
+            known = frozenset()
+        servers = {*known, *(text for text in _address(tree, name).values() if re.fullmatch(VARIABLE, text))}
         first = next((names[each] for each in sorted(servers) if each in names), None)
         if first is not None:
             line = tree.line(("targets", first))
@@ -40,25 +45,6 @@ def locations(tree: Tree, targets: Mapping[str, TargetSettings]) -> Located:
         reached={name: digest(sorted(each.servers)) for name, each in targets.items() if each.servers},
         variables={name: tuple(variable_names(_address(tree, name))) for name in targets},
     )
-
-
-def _targets(value: object) -> Iterator[tuple[str, Mapping[str, object]]]:
-    targets = value.get("targets") if isinstance(value, dict) else None
-    for name, settings in targets.items() if isinstance(targets, dict) else ():
-        if isinstance(settings, dict):
-            yield name, settings
-
-
-def _servers(settings: Mapping[str, object]) -> frozenset[str]:
-    kind = _kind(settings.get("kind"))
-    try:
-        return kind.model_validate(settings, context=FileContext()).servers if kind else frozenset()
-    except ValidationError:
-        return frozenset()
-
-
-def _variables(tree: Tree, name: str) -> Iterator[str]:
-    return (text for text in _address(tree, name).values() if re.fullmatch(VARIABLE, text))
 
 
 def _address(tree: Tree, name: str) -> dict[str, str]:

@@ -149,24 +149,16 @@ class LengthsShape(Settings):
     @classmethod
     def _fits(cls, value: int | tuple[int, ...] | None, info: ValidationInfo) -> int | tuple[int, ...] | None:
         least, most = info.data.get("min", 1), info.data.get("max")
-        if isinstance(value, tuple):
-            _each_fits(value, least, most)
-        elif value is not None:
-            objection = _unfit(value, least, most)
-            if objection:
-                raise unlike(objection)
+        if isinstance(value, int) and (objection := _unfit(value, least, most)):
+            raise unlike(objection)
+        wrongs = [
+            InitErrorDetails(type=unlike(objection), loc=(place,), input=None)
+            for place, each in enumerate(value if isinstance(value, tuple) else ())
+            if (objection := _unfit(each, least, most))
+        ]
+        if wrongs:
+            raise ValidationError.from_exception_data("lengths", wrongs)
         return value
-
-
-def _each_fits(values: tuple[int, ...], least: int, most: int | None) -> None:
-    unfit = [(place, _unfit(value, least, most)) for place, value in enumerate(values)]
-    wrongs = [
-        InitErrorDetails(type=unlike(objection), loc=(place,), input=None)
-        for place, objection in unfit
-        if objection
-    ]
-    if wrongs:
-        raise ValidationError.from_exception_data("lengths", wrongs)
 
 
 def _unfit(seconds: int, least: int, most: int | None) -> str | None:
@@ -184,13 +176,9 @@ class ReasonShape(Settings):
     """The same in words, for people: an incident number."""
 
 
-def _word_or_pattern(value: object) -> str:
-    return "?pattern" if isinstance(value, Mapping) else "?word"
-
-
 Reason = Annotated[
     Annotated[Literal["required", "optional"], Tag("?word")] | Annotated[ReasonShape, Tag("?pattern")],
-    Discriminator(_word_or_pattern),
+    Discriminator(lambda value: "?pattern" if isinstance(value, Mapping) else "?word"),
 ]
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from bot.config import sentences
 from bot.config.defaults import MEANINGS, with_defaults
 from bot.config.forms import Name, Workspace
-from bot.config.mistakes import Fault, Mistake, Path, Unreadable, in_order
+from bot.config.mistakes import Mistake, Path, Unreadable, in_order
 from bot.config.shapes import Target
 from bot.config.tree import Tree, decode, read
 from bot.config.variables import Variables, substitute, variable_names
@@ -103,8 +103,13 @@ class _Judge:
         else:
             if not faults:
                 return found
-        return "\n".join(map(str, in_order(map(self._mistake, faults))))
-
-    def _mistake(self, fault: Fault) -> Mistake:
-        line = fault.line or self._tree.line(fault.path)
-        return Mistake(file=self._file, line=line, path=self._tree.place(fault.path), text=fault.text)
+        mistakes = (
+            Mistake(
+                file=self._file,
+                line=each.line or self._tree.line(each.path),
+                path=self._tree.place(each.path),
+                text=each.text,
+            )
+            for each in faults
+        )
+        return "\n".join(map(str, in_order(mistakes)))

@@ -92,8 +92,13 @@ def decode(text: str | bytes) -> str:
 
 def read(text: str) -> Tree:
     """Read the text. Raise Unreadable if it is not YAML at all."""
+    depth = 0
     try:
-        _refuse_depth(text)
+        for event in yaml.parse(text, Loader=LOADER):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > MOST_DEEP:
+                raise Unreadable(event.start_mark.line + 1 if event.start_mark else 1, _TOO_DEEP)
         node = yaml.compose(text, Loader=LOADER)
         if node is None:
             raise Unreadable(1, "the file is empty; write at least one resource, under resources:")
@@ -111,14 +116,6 @@ def read(text: str) -> Tree:
 
 def _last(text: str) -> int:
     return max(len(text.splitlines()), 1)
-
-
-def _refuse_depth(text: str) -> None:
-    depth = 0
-    for event in yaml.parse(text, Loader=LOADER):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MOST_DEEP:
-            raise Unreadable(event.start_mark.line + 1 if event.start_mark else 1, _TOO_DEEP)
 
 
 _KEY = re.compile(r"[A-Za-z_]{1,30}")
@@ -174,7 +171,16 @@ class _Growing:
         return self._scalar(str(node.value), node.tag.removeprefix(_TAG), path)
 
     def _scalar(self, text: str, kind: str, path: Path) -> object:
-        value = _plain(text, kind)
+        """Read a scalar. Numbers in an unusual form, times and the like stay text."""
+        value: object = text
+        if kind == "null":
+            value = None
+        elif kind == "bool":
+            value = text.casefold() in _TRUE
+        elif kind == "int" and _WHOLE.fullmatch(text):
+            value = int(text)
+        elif kind == "float" and _FRACTION.fullmatch(text):
+            value = float(text)
         if value is None and len(self.tree.faults) <= MOST_TOLD:
             line = self.tree.line(path)
             hidden = "#" in "".join(self._lines[line - 1 : line])
@@ -208,16 +214,3 @@ class _Growing:
     def _fault(self, path: Path, text: str, line: int | None = None) -> None:
         if len(self.tree.faults) <= MOST_TOLD:
             self.tree.faults.append(Fault(path=path, text=text, line=line))
-
-
-def _plain(text: str, kind: str) -> object:
-    """Read a plain scalar. Numbers in an unusual form, times and the like stay text."""
-    if kind == "null":
-        return None
-    if kind == "bool":
-        return text.casefold() in _TRUE
-    if kind == "int" and _WHOLE.fullmatch(text):
-        return int(text)
-    if kind == "float" and _FRACTION.fullmatch(text):
-        return float(text)
-    return text

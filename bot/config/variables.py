@@ -70,7 +70,8 @@ def substitute(
         return value
     wrong: list[str] = []
     unset: list[str] = []
-    known = variables if _is_setting(path) else None
+    is_setting = len(path) > 2 and path[0] in FILLED  # so is targets.orders-db.url, but not a target's name
+    known = variables if is_setting else None
     text = _USE.sub(lambda use: _replacement(use, known, wrong, unset), value)
     if wrong or unset:
         said = "; ".join(dict.fromkeys([*wrong, *unset]))
@@ -92,11 +93,6 @@ def variable_names(value: object) -> Iterator[str]:
         elif isinstance(each, str):
             found |= {use[1]: None for use in _USE.finditer(each) if use[0] != "$$"}
     return iter(found)
-
-
-def _is_setting(path: Path) -> bool:
-    """Return whether the path is a setting: ``targets.orders-db.url`` is one, the name of a target is not."""
-    return len(path) > 2 and path[0] in FILLED
 
 
 def _replacement(use: re.Match[str], variables: Variables | None, wrong: list[str], unset: list[str]) -> str:

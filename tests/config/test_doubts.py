@@ -119,8 +119,8 @@ def test_the_earlier_name_of_strays_is_read_with_a_warning() -> None:
     assert load(earlier, environ=ENVIRON).catalog.strays == load(FULL, environ=ENVIRON).catalog.strays
     [line] = [number for number, each in enumerate(earlier.splitlines(), 1) if each.startswith("sweep:")]
     assert (
-        f"access.yaml:{line}: sweep: warning: is called strays now; the earlier name will go away"
-        in warned(earlier)
+        f"access.yaml:{line}: sweep: warning: is called strays now; rename it, because the old name will go"
+        " away" in warned(earlier)
     )
     both = f"{FULL}sweep: {{every: 1h}}\n"
     [mistake] = [str(each) for each in check(both, environ=ENVIRON)]
