@@ -23,7 +23,7 @@ WORDS = {
     r"of whom": "who, in a sentence of its own",
     r"just now": "now",
     r"an access(?!\.)|accesses": "access, without a plural",
-    r"(?<!there\s)(?:is|are|was|were) no (?!longer|more|less|better|worse|different)\w+": "is not a …",
+    r"(?<!there\s)(?:is|are|was|were) no (?!(?:longer|more|less|better|worse|different)\b)\w+": "is not a …",
     r"(?:an|the|each|every|their|own|her|his) asks?": "request",
 }
 """What we do not write, and what we write instead. A word that is right somewhere has no place here."""
