@@ -19,6 +19,7 @@ from bot.core.reasons import Reason, Why, because
 from bot.ports.changes import Change, Due, Entry, Snapshot
 from bot.ports.documents import Key, Note
 from bot.usecases.context import FREEZE, Basis, Context, facts_of, security_keys
+from bot.usecases.notes import note_change
 from bot.usecases.requests.finish import copies_made, endable, ended_now, revoked_reason
 from bot.usecases.results import RevokedAll
 from bot.usecases.retry import earlier_answer
@@ -168,4 +169,4 @@ def _note(context: Context, basis: Basis, reason: Reason) -> Change:
     if catalog.security_channel is None:
         return Change()
     note = Note(id=context.new_id(), channel=catalog.security_channel, reason=reason)
-    return Change(put={Key.of(Note, note.id): note}, due=(Due.note(note.id, at=snap.now),))
+    return note_change(snap.now, note)

@@ -27,6 +27,7 @@ from bot.usecases.context import (
     security_keys,
     standing,
 )
+from bot.usecases.notes import note_change
 from bot.usecases.requests.granting import terms_now
 from bot.usecases.requests.visible import may_see, resource_for, sight_keys
 from bot.usecases.results import HELD, HomeView, Offer, Standing
@@ -143,13 +144,7 @@ def owe_whisper(
     request or extension ``terms_of``, if that is given."""
     note = Note(id=context.new_id(), channel=channel, reason=reason, whisper_to=person, terms_of=terms_of)
     snap = context.ledger.read(())
-    context.ledger.commit(
-        Change(
-            op=f"{op}:whisper",
-            put={Key.of(Note, note.id): note},
-            due=(Due.note(note.id, at=snap.now),),
-        )
-    )
+    context.ledger.commit(replace(note_change(snap.now, note), op=f"{op}:whisper"))
 
 
 def first_time(context: Context, *, op: str) -> bool:

@@ -30,6 +30,7 @@ from bot.usecases.context import (
     read_standing,
     security_keys,
 )
+from bot.usecases.notes import note_change
 from bot.usecases.requests.admit import gives_the_same, ground_facts, lease_move
 from bot.usecases.requests.granting import grant_outcome, terms_now, votes_that_count
 from bot.usecases.requests.reasons_fit import reason_still_fits
@@ -235,13 +236,7 @@ def _extension_approval(poll: _Poll, person: str) -> tuple[Grant, Change]:
 def extension_news(grant: Grant, extension: str, reason: Reason, snap: Snapshot) -> Change:
     """Return what is owed once an extension was decided: its message, and a note to the holder."""
     note = Note(id=f"extension-{extension}", channel=grant.person, reason=reason)
-    return Change(
-        put={Key.of(Note, note.id): note},
-        due=(
-            Due.card(extension, at=snap.now),
-            Due.note(note.id, at=snap.now),
-        ),
-    )
+    return Change(due=(Due.card(extension, at=snap.now),)).plus(note_change(snap.now, note))
 
 
 def _fallen_notes(before: tuple[Vote, ...], poll: _Poll, terms: str, context: Context) -> Change:
@@ -254,10 +249,7 @@ def _fallen_notes(before: tuple[Vote, ...], poll: _Poll, terms: str, context: Co
         for each in before
         if each.terms != terms and each.person not in now_in
     ]
-    return Change(
-        put={Key.of(Note, note.id): note for note in notes},
-        due=tuple(Due.note(note.id, at=snap.now) for note in notes),
-    )
+    return note_change(snap.now, *notes)
 
 
 def _extension_denial(poll: _Poll, person: str, said: Reason | None) -> tuple[Grant, Change]:

@@ -10,9 +10,10 @@ from bot.core.members import CANNOT_TELL, YES, belongs
 from bot.core.people import Person, objection, same_human
 from bot.core.policy import approver_objection
 from bot.core.reasons import Reason, Why, because
-from bot.ports.changes import Change, Due, Entry, Snapshot
+from bot.ports.changes import Change, Entry, Snapshot
 from bot.ports.documents import AccountOwner, Alert, Key, Note
 from bot.usecases.context import Context, facts_of
+from bot.usecases.notes import note_change
 from bot.usecases.notifications.alerts import alert_over_change
 from bot.usecases.schedules.accounts import answerer_fact, contest_keys, contested_owner
 
@@ -57,11 +58,11 @@ def _answer(context: Context, by: str, alert_id: str, op: str, why: Why) -> None
         note = Note(id=f"account-{alert.id}", channel=alert.person, reason=reason)
         own = Change(
             rests_on=(snap,),
-            put={Key.of(AccountOwner, first.account): after, Key.of(Note, note.id): note},
-            due=(Due.note(note.id, at=snap.now),),
+            put={Key.of(AccountOwner, first.account): after},
             audit=(Entry(what=what, by=by, facts=reason.facts),),
         )
-        return own.plus(alert_over_change(replace(alert, asks=False), reason, snap.now))
+        over = alert_over_change(replace(alert, asks=False), reason, snap.now)
+        return own.plus(note_change(snap.now, note), over)
 
     context.commit_once(op, "answer about an account", by, alert_id, decision)
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.core.document import Document
 from bot.core.members import names_of
 from bot.core.people import KNOWN_FOR, Group, Person
 from bot.core.reasons import Why, because
@@ -16,6 +15,7 @@ from bot.ports.ledger import Ledger
 from bot.usecases.audit.seal import versions_of
 from bot.usecases.context import POLICY, Context, facts_of, security_keys
 from bot.usecases.job import Job
+from bot.usecases.notes import note_change
 from bot.usecases.retry import retry_conflicts
 from bot.usecases.schedules.readings import names_to_read, renewal_of
 
@@ -82,13 +82,13 @@ def _doubt_change(context: Context, name: str, snap: Snapshot, channel: str | No
     if before and before.doubted:
         return Change()
     doubted = replace(before or Group(name=name, members=(), read_at=snap.now), doubted=True)
-    put: dict[Key, Document | None] = {Key.of(Group, name): doubted}
-    due: tuple[Due, ...] = ()
-    if channel:
-        note = Note(id=context.new_id(), channel=channel, reason=because(Why.GROUP_MOVED, group=name))
-        put[Key.of(Note, note.id)] = note
-        due = (Due.note(note.id, at=snap.now),)
-    return Change(put=put, due=due, audit=(Entry(what="group doubted", facts={"group": name}),))
+    change = Change(
+        put={Key.of(Group, name): doubted}, audit=(Entry(what="group doubted", facts={"group": name}),)
+    )
+    if channel is None:
+        return change
+    note = Note(id=context.new_id(), channel=channel, reason=because(Why.GROUP_MOVED, group=name))
+    return change.plus(note_change(snap.now, note))
 
 
 def _security_people_due(context: Context) -> Change:

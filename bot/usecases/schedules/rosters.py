@@ -20,6 +20,7 @@ from bot.ports.documents import Key, Note, Readings, SourceState
 from bot.ports.oncall import OnCallSource
 from bot.usecases.context import Context
 from bot.usecases.job import Job
+from bot.usecases.notes import note_change
 from bot.usecases.schedules.owners import LEAVE_SECONDS, Owners, in_order
 from bot.usecases.schedules.readings import names_to_read, renewal_of
 
@@ -185,16 +186,13 @@ def _store_nothing(context: Context, job: Job, reading: Reading) -> None:
     error = str(reading.failure)[:300]
     entry = Entry(what="roster not read", facts={"source": reading.source, "error": error})
     state, news = _state_after(reading)
-    put, due = _notes(context, reading, [news] if news else [])
-    context.ledger.commit(
-        Change(
-            put={**put, Key.of(SourceState, reading.source): state},
-            due=due,
-            audit=(entry,) if job.claim.tries == 0 else (),
-            done=Done(claim=job.claim, next_at=reading.now + wait, failed=True),
-            frees=True,
-        )
+    change = Change(
+        put={Key.of(SourceState, reading.source): state},
+        audit=(entry,) if job.claim.tries == 0 else (),
+        done=Done(claim=job.claim, next_at=reading.now + wait, failed=True),
+        frees=True,
     )
+    context.ledger.commit(change.plus(_notes_change(context, reading, [news] if news else [])))
 
 
 def _store(
@@ -222,11 +220,10 @@ def _store(
             followers = (each for each in catalog.resources.values() if schedule in each.schedules())
             due += [Due.shift(each.name, at=now) for each in followers]
     put[Key.of(SourceState, reading.source)] = state
-    notes, told = _notes(context, reading, news)
     every = timedelta(seconds=catalog.source(f"{reading.source}/").every)
     done = Done(claim=job.claim, next_at=now + (min(every, NAMES_AGAIN) if names_missing else every))
-    change = Change(put={**put, **notes}, due=(*due, *told), audit=tuple(audit), done=done, frees=True)
-    context.ledger.commit(change)
+    change = Change(put=put, due=tuple(due), audit=tuple(audit), done=done, frees=True)
+    context.ledger.commit(change.plus(_notes_change(context, reading, news)))
 
 
 def _entries(roster: Roster, before: Roster | None, *, changed: bool) -> Iterator[Entry]:
@@ -249,16 +246,13 @@ def _entries(roster: Roster, before: Roster | None, *, changed: bool) -> Iterato
 # ------------------------------------------------------------------------------- what security hears
 
 
-def _notes(
-    context: Context, reading: Reading, news: Sequence[Reason]
-) -> tuple[Mapping[Key, Document | None], tuple[Due, ...]]:
+def _notes_change(context: Context, reading: Reading, news: Sequence[Reason]) -> Change:
     channel, more = reading.catalog.security_channel, len(news) - MOST_NEWS
     if more > 0:
         rest = because(Why.SCHEDULES_MORE, source=reading.source, count=more)
         news = (*news[:MOST_NEWS], rest)
     notes = [Note(id=context.new_id(), channel=channel, reason=each) for each in news] if channel else []
-    due = tuple(Due.note(each.id, at=reading.now) for each in notes)
-    return {Key.of(Note, each.id): each for each in notes}, due
+    return note_change(reading.now, *notes)
 
 
 def _state_after(reading: Reading) -> tuple[SourceState, Reason | None]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.core.catalog import Catalog, OnCall, Resource
-from bot.core.document import Document
 from bot.core.errors import Refused
 from bot.core.grants import LIVE, Cause, Grant, Ground, Origin, State, Traced
 from bot.core.members import YES, Facts, facts_age, rule_name
@@ -15,9 +14,10 @@ from bot.core.people import objection
 from bot.core.policy import automatic_objection, closed_objection, seat_objection
 from bot.core.reasons import Reason, Why, because
 from bot.core.shifts import Shift, on_call
-from bot.ports.changes import Change, Due, Entry, Snapshot
+from bot.ports.changes import Change, Entry, Snapshot
 from bot.ports.documents import Key, Note, ShiftGrant
 from bot.usecases.context import Basis, facts_of
+from bot.usecases.notes import note_change
 from bot.usecases.requests.admit import admission, ground_addition, live_grant
 from bot.usecases.schedules.ownership import with_contest
 
@@ -165,14 +165,9 @@ def _not_started(
     if known.told_at and (shift.start is None or shift.start <= known.told_at):
         return Start()
     note = Note(id=new_id(), channel=person, reason=reason)
-    put: dict[Key, Document | None] = {
-        Key.of(Note, note.id): note,
-        shift_key(resource.name, person): replace(known, grant=None, told_at=snap.now),
-    }
     facts = {"person": person, "resource": resource.name, "why": reason.why.value}
     change = Change(
-        put=put,
-        due=(Due.note(note.id, at=snap.now),),
+        put={shift_key(resource.name, person): replace(known, grant=None, told_at=snap.now)},
         audit=(Entry(what="shift not started", facts=facts),),
     )
-    return Start(change=with_contest(change, reason, snap.now))
+    return Start(change=with_contest(change.plus(note_change(snap.now, note)), reason, snap.now))
