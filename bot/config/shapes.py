@@ -228,7 +228,8 @@ class ResourceShape(Settings):
     lapse_after: Annotated[Length, Between("1m", "7d")] = 3_600
     """The time after which a request that nobody has decided expires."""
     hidden: bool = False
-    """To anyone who may not request, approve or secure it, it reads as if it did not exist."""
+    """It reads as if it did not exist, except to those who may request or approve it, and to security
+    people."""
 
     @field_validator("approvals")
     @classmethod
@@ -367,7 +368,7 @@ class File(Settings):
     @classmethod
     def _one_name(cls, value: StraysShape | None, info: ValidationInfo) -> StraysShape | None:
         if value is not None and info.data.get("strays") != StraysShape():
-            raise unlike("is the earlier name of strays, which is here, too; take one of them out")
+            raise unlike("is the earlier name of strays, which is here, too; remove one of them")
         return value
 
     @field_validator("keep")

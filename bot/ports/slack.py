@@ -94,10 +94,11 @@ class AlertView:
 class Messenger(Protocol):
     """Messages in Slack. Its methods raise TemporaryFailure or PermanentFailure by the deadline.
 
-    ``show`` and ``show_alert`` post if the place has no ``ts`` yet (a call whose answer was lost may then be
-    posted twice); otherwise they make the message there equal to the view, which is idempotent. A place that
-    is gone (channel archived, message deleted) is PermanentFailure. The two digests make no call: they name
-    what the message says, and so differ exactly when ``show`` or ``show_alert`` would change it.
+    ``show`` and ``show_alert`` post if the place has no ``ts`` yet; otherwise they make the message there
+    equal to the view, which is idempotent. If the answer to a post is lost, the message is posted again, and
+    the first one is never updated. A place that is gone (channel archived, message deleted) is
+    PermanentFailure. The two digests make no call: they name what the message says, and so differ exactly
+    when ``show`` or ``show_alert`` would change it.
     """
 
     def show(self, view: CardView, place: Place, deadline: Deadline) -> Place: ...

@@ -269,7 +269,7 @@ class Adapters:
         settings = self._policy.oncall.get(name)
         if settings is None:
             raise PermanentFailure(
-                f"on-call source {name} is no longer in access.yaml: put it back, or take out the schedules"
+                f"on-call source {name} is no longer in access.yaml: put it back, or remove the schedules"
                 " that begin with it"
             )
         built: OnCallSource = self._once(name, settings, build_source)

@@ -124,4 +124,4 @@ def test_the_earlier_name_of_strays_is_read_with_a_warning() -> None:
     )
     both = f"{FULL}sweep: {{every: 1h}}\n"
     [mistake] = [str(each) for each in check(both, environ=ENVIRON)]
-    assert mistake.endswith(": this is the earlier name of strays, which is here, too; take one of them out")
+    assert mistake.endswith(": this is the earlier name of strays, which is here, too; remove one of them")

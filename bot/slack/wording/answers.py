@@ -155,8 +155,9 @@ def revoked_all(done: RevokedAll) -> str:
         for count, what in ((done.ended, "grant"), (done.denied, "open request"))
         if count
     ]
-    start = f"I'm revoking everything from {whose}: {in_words(lost, 'and')}."
-    start = start if lost else f"{whose} had nothing to revoke."
+    start = f"{whose} had nothing to revoke."
+    if lost:
+        start = f"I'm revoking everything from {whose}: {in_words(lost, 'and')}."
     text = f"{start} Until `/access allow {whose}`, they get no access, and their votes don't count."
     return text if done.copied else f"{text} {NOT_COPIED}"
 

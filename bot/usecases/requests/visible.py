@@ -18,7 +18,10 @@ MOST_KNOWN = 200
 
 
 def may_see(person: str, resource: Resource, catalog: Catalog, facts: Facts) -> bool:
-    """Return whether the person may request, approve or secure it. False if that is not known."""
+    """Return whether the person may request or approve it, or is one of the security people.
+
+    Return False if that is not known.
+    """
     known = facts.people.get(person)
     if objection(known, home=facts.home, domains=catalog.people.email_domains):
         return False
