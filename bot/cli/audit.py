@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,6 @@ import click
 
 from bot import config
 from bot.core.audit.anchor import Anchored, read_anchor
-from bot.core.audit.proof import Findings
 from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
 from bot.files import replace_whole
 from bot.ledger.redis_ledger import RedisLedger
@@ -80,7 +79,16 @@ def verify(files: tuple[Path, ...], keys: tuple[IO[bytes], ...], anchor: Anchore
         found = evidence.examine(_lines(files, damaged), trusts, anchor)
     if not files and not found.entries:
         raise NotLooked("the audit is empty: check REDIS_URL, and workspace: in access.yaml")
-    sys.exit(_report(found, damaged))
+    for each in (*damaged, *map(sentence, found.wrong)):
+        click.echo(f"WRONG: {evidence.plain(each)}")
+    for each in map(sentence, found.notes):
+        click.echo(f"note: {evidence.plain(each)}")
+    if damaged or found.wrong:
+        click.echo(f"not good: checked {found.entries} entries and {found.seals} seals")
+        sys.exit(1)
+    click.echo(f"good: {found.entries} entries, {found.seals} seals")
+    if found.head:
+        click.echo(f"for --anchor next time, keep this somewhere else: {found.head.short}")
 
 
 DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
@@ -134,35 +142,17 @@ def _lines(files: Sequence[Path], damaged: list[str]) -> Iterator[evidence.Line]
         yield evidence.Taken(at=ledger.read().now)
         yield from evidence.lines(ledger)
     elif len(files) == 1:
-        yield from _whole(files[0], damaged.append)
+        yield from _whole(files[0], damaged, named=False)
     else:
-        yield from evidence.merge([_whole(each, _naming(each, damaged)) for each in files], damaged.append)
+        yield from evidence.merge([_whole(each, damaged, named=True) for each in files], damaged.append)
 
 
-def _whole(file: Path, object_to: Callable[[str], None]) -> Iterator[evidence.Line]:
+def _whole(file: Path, damaged: list[str], *, named: bool) -> Iterator[evidence.Line]:
     try:
         with file.open(encoding="utf-8", errors="replace") as texts:
             yield from evidence.read_export(texts)
     except evidence.Damaged as error:
-        object_to(str(error))
-
-
-def _naming(file: Path, damaged: list[str]) -> Callable[[str], None]:
-    return lambda what: damaged.append(f"{file}: {what}")
-
-
-def _report(found: Findings, damaged: list[str]) -> int:
-    for each in (*damaged, *map(sentence, found.wrong)):
-        click.echo(f"WRONG: {evidence.plain(each)}")
-    for each in map(sentence, found.notes):
-        click.echo(f"note: {evidence.plain(each)}")
-    if damaged or found.wrong:
-        click.echo(f"not good: checked {found.entries} entries and {found.seals} seals")
-        return 1
-    click.echo(f"good: {found.entries} entries, {found.seals} seals")
-    if found.head:
-        click.echo(f"for --anchor next time, keep this somewhere else: {found.head.short}")
-    return 0
+        damaged.append(f"{file}: {error}" if named else str(error))
 
 
 def _ledger() -> tuple[RedisLedger, str]:
