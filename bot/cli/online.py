@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from bot.slack.api.manifest import scopes
 from bot.usecases.doctor import names, pager, slack, targets
 from bot.usecases.doctor.findings import Check, Finding, look_at, run_checks
 from bot.wiring.adapters import Adapters
+from bot.wiring.components import wall
 
 ALL_WITHIN, SPARE = 15.0, 1.0
 """Seconds for all of it, and those at the end in which a check says what did not answer."""
@@ -34,7 +34,7 @@ def online_findings(file: Path, environ: Mapping[str, str]) -> list[Finding]:
     with closing(Adapters(env, environ, policy)) as adapters:
 
         def source(name: str) -> Check:
-            return lambda by: pager.look_at_source(adapters.source, name, catalog, _wall(), by)
+            return lambda by: pager.look_at_source(adapters.source, name, catalog, wall(), by)
 
         def target(name: str) -> Check:
             gives = targets.gives_by_target(catalog)[name]
@@ -58,7 +58,3 @@ def online_findings(file: Path, environ: Mapping[str, str]) -> list[Finding]:
             what = "SLACK_BOT_TOKEN is not set, so names in Slack were not looked up"
             checks[slack.SLACK] = lambda _: [look_at(slack.SLACK, what)]
         return run_checks(checks, Deadline.after(ALL_WITHIN), SPARE)
-
-
-def _wall() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251 -- only which shifts are read depends on it
