@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import groupby
 
 from bot.core.ages import age
 from bot.core.document import Document
@@ -76,22 +75,14 @@ def merge(shifts: Iterable[Shift]) -> tuple[Shift, ...]:
     def whose(shift: Shift) -> tuple[str, str, str, int]:
         return shift.schedule, shift.email, shift.user, shift.level
 
-    ordered = sorted(shifts, key=lambda shift: (whose(shift), _since(shift)))
     found: list[Shift] = []
-    for _, group in groupby(ordered, key=whose):
-        found.extend(_join(list(group)))
-    return tuple(sorted(found, key=lambda shift: (_since(shift), shift.level, shift.email)))
-
-
-def _join(ordered: list[Shift]) -> list[Shift]:
-    found: list[Shift] = []
-    for shift in ordered:
-        last = found[-1] if found else None
+    for shift in sorted(shifts, key=lambda shift: (whose(shift), _since(shift))):
+        last = found[-1] if found and whose(found[-1]) == whose(shift) else None
         if last is None or (last.end is not None and last.end.timestamp() < _since(shift)):
             found.append(shift)
         elif last.end is not None and (shift.end is None or shift.end > last.end):
             found[-1] = replace(last, end=shift.end, person=shift.person or last.person)
-    return found
+    return tuple(sorted(found, key=lambda shift: (_since(shift), shift.level, shift.email)))
 
 
 def levelless(roster: Roster) -> Roster:
