@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from bot.core.catalog import Catalog, Everyone, Resource, groups_in, schedules_in, shift_rules
 from bot.core.members import CANNOT_TELL, Facts, belongs, names_of
-from bot.core.people import Person, objection, same_human
+from bot.core.people import objection, same_human
 from bot.core.reasons import Reason, Why, because
 from bot.core.shifts import Shift, at_levels
 
@@ -35,6 +35,7 @@ def lack_of_approvers(
     ):
         return None
     coming = _coming_shifts(resource, facts)
+    on_call_later = {(shift.person, shift.email) for shift in coming}
     count = sum(shift.person is None for shift in coming)
     requester = facts.people.get(person)
     humans = [requester] if requester else []
@@ -44,7 +45,10 @@ def lack_of_approvers(
             count += name != person
         elif not any(same_human(found, each, catalog) for each in humans) and (
             click_objection(name, resource, catalog, facts) is None
-            or _can_later(found, coming, catalog, facts)
+            or (
+                (found.id, found.email) in on_call_later
+                and objection(found, home=facts.home, domains=catalog.people.email_domains) is None
+            )
         ):
             humans.append(found)
             count += 1
@@ -63,12 +67,6 @@ def _coming_shifts(resource: Resource, facts: Facts) -> tuple[Shift, ...]:
         for shift in at_levels(roster, who.levels)
         if shift.overlaps(facts.now, until)
     )
-
-
-def _can_later(person: Person, coming: tuple[Shift, ...], catalog: Catalog, facts: Facts) -> bool:
-    if objection(person, home=facts.home, domains=catalog.people.email_domains):
-        return False
-    return any((shift.person, shift.email) == (person.id, person.email) for shift in coming)
 
 
 def _too_few(resource: Resource, count: int) -> Reason:

@@ -168,8 +168,9 @@ def ask_people(ask: Ask, catalog: Catalog, facts: Facts, trace: tuple[Traced, ..
     if not approvers:
         last = trace[-1].reason if trace else because(Why.MAY_NOT_ASK, resource=ask.resource.name)
         return Decision(outcome=Outcome.REFUSE, reason=unsure or last, trace=trace)
-    unknown = _unknown_approvers(ask, approvers, catalog, facts)
-    if unknown:
+    nobody_known = not channel_of(ask.resource, catalog) and not {*names_of(approvers, facts)} - {ask.person}
+    unknown = next(filter(None, (unread(who, facts) for who in approvers)), None)
+    if nobody_known and unknown:
         return Decision(outcome=Outcome.NEED_FACTS, reason=unknown, trace=trace)
     decided_by = replace(ask.resource, approvers=approvers)
     lack = lack_of_approvers(ask.person, decided_by, catalog, facts, approver_objection)
@@ -186,16 +187,6 @@ def ask_people(ask: Ask, catalog: Catalog, facts: Facts, trace: tuple[Traced, ..
 def channel_of(resource: Resource, catalog: Catalog) -> str | None:
     """Return the channel in which its approvers are asked; without approvers, that of the security people."""
     return resource.channel if resource.approvers else catalog.security_channel
-
-
-def _unknown_approvers(
-    ask: Ask, approvers: tuple[Selector, ...], catalog: Catalog, facts: Facts
-) -> Reason | None:
-    """Return why nobody can be asked yet: there is no channel, and no approver is known."""
-    if channel_of(ask.resource, catalog) or set(names_of(approvers, facts)) - {ask.person}:
-        return None
-    lines = (unread(who, facts) for who in approvers)
-    return next((reason for reason in lines if reason), None)
 
 
 def refusal_of(ask: Ask, catalog: Catalog, facts: Facts) -> Reason | None:

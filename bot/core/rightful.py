@@ -71,21 +71,18 @@ def _by_shift(
 ) -> tuple[datetime, Reason] | None:
     if rule.schedule not in facts.rosters:
         return None
-    end = _shift_end(ground, rule, grant, catalog, facts)
+    shift = current_shift(grant.person, rule, facts)
+    if shift is not None:
+        end = end_of(shift, rule) or _unending(ground, grant, catalog, facts)
+    else:
+        last = last_ended(facts.rosters[rule.schedule], rule.levels, grant.person, facts.now)
+        over = end_of(last, rule) if last else None
+        end = max(over or facts.now, facts.now)
     if ground.cap:
         end = min(end, ground.cap)
     grows = ground.ends_with and (ground.cause is not Cause.SHIFT or _shift_rule(ground, grant, catalog))
     moved = end != ground.until if grows else end < ground.until
     return (end, because(Why.SHIFT_OVER)) if moved else None
-
-
-def _shift_end(ground: Ground, rule: OnCall, grant: Grant, catalog: Catalog, facts: Facts) -> datetime:
-    shift = current_shift(grant.person, rule, facts)
-    if shift is not None:
-        return end_of(shift, rule) or _unending(ground, grant, catalog, facts)
-    last = last_ended(facts.rosters[rule.schedule], rule.levels, grant.person, facts.now)
-    end = end_of(last, rule) if last else None
-    return max(end, facts.now) if end else facts.now
 
 
 def _unending(ground: Ground, grant: Grant, catalog: Catalog, facts: Facts) -> datetime:
