@@ -44,8 +44,20 @@ def action_change(context: Context, it: Round, after: Strays) -> tuple[Strays, C
     else:
         after, part = _all_told(context, it, after)
     crowd = states.count(StrayState.OPEN) > MOST_ASKED or (it.takes and not few)
-    after, last = _crowd(context, it, after, crowd=crowd)
-    return after, change.plus(part, last)
+    change = change.plus(part)
+    # people are told once that there are too many, and once when that is over
+    if crowd and after.crowd is None:
+        counted = {"count": len(_open(after)), "held": len(it.looked.ours)}
+        most = {"most": MOST_ASKED} if it.asks else {}
+        alert = about_crowd(context.new_id(), it.looked.target, **counted, **most)
+        entry = Entry(what="too many strays", facts={"target": it.looked.target, **counted})
+        after = replace(after, crowd=alert.id)
+        change = change.plus(alert_change(alert, it.snap.now), Change(audit=(entry,)))
+    elif after.crowd and not crowd:
+        known = it.alerts.find(Alert, after.crowd)
+        after = replace(after, crowd=None)
+        change = change.plus(alert_over_change(known, because(Why.STRAYS_FEW), it.snap.now))
+    return after, change
 
 
 def taking(hold: Hold, snap: Snapshot, *, by: str | None) -> Change:
@@ -95,20 +107,6 @@ def _all_told(context: Context, it: Round, after: Strays) -> tuple[Strays, Chang
             strays[key] = replace(stray, alert=alert.id)
             change = change.plus(alert_change(alert, now))
     return replace(after, found=strays), change
-
-
-def _crowd(context: Context, it: Round, after: Strays, *, crowd: bool) -> tuple[Strays, Change]:
-    """Tell people once that there are too many, and when that is over."""
-    if crowd and after.crowd is None:
-        counted = {"count": len(_open(after)), "held": len(it.looked.ours)}
-        most = {"most": MOST_ASKED} if it.asks else {}
-        alert = about_crowd(context.new_id(), it.looked.target, **counted, **most)
-        entry = Entry(what="too many strays", facts={"target": it.looked.target, **counted})
-        return replace(after, crowd=alert.id), replace(alert_change(alert, it.snap.now), audit=(entry,))
-    if after.crowd and not crowd:
-        alert_now = it.alerts.find(Alert, after.crowd)
-        return replace(after, crowd=None), alert_over_change(alert_now, because(Why.STRAYS_FEW), it.snap.now)
-    return after, Change()
 
 
 def _alert(it: Round, stray: Stray) -> Alert | None:
