@@ -119,7 +119,8 @@ def _look(target: Target, name: str, entitlements: Iterable[Entitlement], job: J
 
 def _commit_round(context: Context, looked: Looked, held: Held, claim: Claim, *, more: bool) -> None:
     """Judge and commit one round. What that rests on is read after the target was, again for each attempt to
-    write, and including grants that came to hold something meanwhile."""
+    write, and including grants that came to hold something meanwhile. If there is a rest, the next round
+    follows at once."""
     key = Key.of(Strays, looked.target)
     first = context.ledger.read({key})
     known = first.find(Strays, looked.target) or Strays(at=first.now)
@@ -141,7 +142,15 @@ def _commit_round(context: Context, looked: Looked, held: Held, claim: Claim, *,
     targets = (snap.find(StrayTargets) or StrayTargets()).targets
     if looked.target not in targets:
         put[Key.of(StrayTargets)] = StrayTargets(targets=(*targets, looked.target))
-    done = None if looked.failure else Done(claim=claim, next_at=snap.now + _pause(it, after, more=more))
+    every = timedelta(seconds=catalog.strays.every)
+    # sooner if something was seen for the first time, is being revoked, or has to be granted again
+    soon = more or any(
+        stray.state is StrayState.SEEN or (stray.state is StrayState.TAKING and not is_stuck(it, each))
+        for each, stray in after.found.items()
+    )
+    pause = min(every, SOON) if soon else every
+    next_at = snap.now if looked.rest else snap.now + pause
+    done = None if looked.failure else Done(claim=claim, next_at=next_at)
     context.ledger.commit(replace(change, rests_on=(snap, alerts), put=put, done=done))
 
 
@@ -206,19 +215,6 @@ def _requeue(ledger: Ledger, vanished: Sequence[str]) -> bool:
         if room < 0:
             return True
     return False
-
-
-def _pause(it: Round, after: Strays, *, more: bool) -> timedelta:
-    """Return the pause until the next round: short if something was seen for the first time, is being
-    revoked, or has to be granted again; none if there is a rest."""
-    if it.looked.rest:
-        return timedelta()
-    every = timedelta(seconds=it.catalog.strays.every)
-    soon = more or any(
-        stray.state is StrayState.SEEN or (stray.state is StrayState.TAKING and not is_stuck(it, key))
-        for key, stray in after.found.items()
-    )
-    return min(every, SOON) if soon else every
 
 
 # --------------------------------------------------------------------------------- out of the policy
