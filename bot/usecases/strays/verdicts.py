@@ -148,49 +148,39 @@ def _leave_change(_: Context, case: Case) -> Change:
 
 def _adoption_change(context: Context, case: Case) -> Change:
     """Return the change that adopts the stray. Nothing is granted by it: the grant stands behind that one
-    hold, whatever else its resource gives."""
+    hold, whatever else its resource gives. Raises Refused, also if the resource is no longer the one that
+    the button was for, or the person is not one of its approvers."""
     _not_ones_own(case)
-    person = case.alert.person
-    if person is None or not has_account(person, case.hold, case.catalog, case.snap):
+    by, person, hold, catalog, snap = case.by, case.alert.person, case.hold, case.catalog, case.snap
+    if person is None or not has_account(person, hold, catalog, snap):
         raise refuse(Why.NOT_ADOPTABLE)
-    resource = _resource(case)
+    resource = adoptable(hold, catalog)
+    if resource is None or resource.name != case.alert.resource:
+        raise refuse(Why.NOT_ADOPTABLE)
+    if against := _objection(by, (resource,), catalog, snap):
+        raise Refused(against)
     length = adopted_for(resource)
     ask = Ask(person=person, resource=resource, length=length, reason="", any_reason=True)
-    against = refusal_of(ask, case.catalog, facts_of(case.snap, resource))
-    if against:
+    if against := refusal_of(ask, catalog, facts_of(snap, resource)):
         raise Refused(against)
     until = case.now + timedelta(seconds=length)
     ground = Ground(
-        cause=Cause.APPROVAL,
-        since=case.now,
-        until=until,
-        rule=f"adopted by {case.by}",
-        approved_by=(case.by,),
+        cause=Cause.APPROVAL, since=case.now, until=until, rule=f"adopted by {by}", approved_by=(by,)
     )
-    only = replace(resource, gives=(case.hold.entitlement,))
-    grant, change = admission(_grant(context.new_id(), case, ask), ground, only, case.catalog, case.snap)
+    only = replace(resource, gives=(hold.entitlement,))
+    grant, change = admission(_grant(context.new_id(), case, ask), ground, only, catalog, snap)
+    # access of ours is there already; this rests on nobody else having been approved for it meanwhile
+    record = HoldRecord(hold=hold, phase=Phase.GIVEN, baseline=Presence.NONE)
+    given = Change(
+        members={f"hold:{hold.key}": [each.id for each in snap.all(Grant) if hold.key in each.holds]},
+        put={Key.of(HoldRecord, hold.key): record},
+        audit=(Entry(what="stray adopted", grant=grant.id, by=by, facts={"hold": hold_name(hold)}),),
+    )
+    until_at = int(until.timestamp())
     reason = because(
-        Why.STRAY_ADOPTED,
-        by_person=case.by,
-        person=person,
-        resource=resource.name,
-        until_at=int(until.timestamp()),
+        Why.STRAY_ADOPTED, by_person=by, person=person, resource=resource.name, until_at=until_at
     )
-    for part in (_as_given(case, grant.id), case.decision_change(None, reason, over=True)):
-        change = change.plus(part)
-    return change
-
-
-def _resource(case: Case) -> Resource:
-    """Return the resource that the button was for. Raises Refused if the stray may no longer be adopted by
-    it, or the person is not one of its approvers."""
-    resource = adoptable(case.hold, case.catalog)
-    if resource is None or resource.name != case.alert.resource:
-        raise refuse(Why.NOT_ADOPTABLE)
-    against = _objection(case.by, (resource,), case.catalog, case.snap)
-    if against:
-        raise Refused(against)
-    return resource
+    return change.plus(given, case.decision_change(None, reason, over=True))
 
 
 def _grant(grant_id: str, case: Case, ask: Ask) -> Grant:
@@ -207,17 +197,4 @@ def _grant(grant_id: str, case: Case, ask: Ask) -> Grant:
         policy=case.catalog.version,
         trace=(trace,),
         votes=(Vote(person=case.by, at=case.now),),
-    )
-
-
-def _as_given(case: Case, grant: str) -> Change:
-    """Return the record of access of ours that is there already. It rests on nobody else having been approved
-    for it meanwhile."""
-    known = [each.id for each in case.snap.all(Grant) if case.hold.key in each.holds]
-    record = HoldRecord(hold=case.hold, phase=Phase.GIVEN, baseline=Presence.NONE)
-    facts = {"hold": hold_name(case.hold)}
-    return Change(
-        members={f"hold:{case.hold.key}": known},
-        put={Key.of(HoldRecord, case.hold.key): record},
-        audit=(Entry(what="stray adopted", grant=grant, by=case.by, facts=facts),),
     )
