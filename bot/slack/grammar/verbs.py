@@ -306,9 +306,9 @@ def parse(text: str, names: Names = ()) -> Command:
     that nobody can mean and for what was not understood; any other text is some command."""
     typed = without_marks(text[:_LONGEST_TEXT].strip())
     for phrase, verb in _PHRASES:
-        if found := phrase.match(level_text(typed)):
-            between = (each or "" for each in found.groups())
-            return _read(verb, "".join((*between, typed[found.end() :])), names)
+        if said := phrase.match(level_text(typed)):
+            between = (each or "" for each in said.groups())
+            return _read(verb, "".join((*between, typed[said.end() :])), names)
     word, rest = first_word(typed)
     verb = _bare(word)
     if not verb:
@@ -321,7 +321,13 @@ def parse(text: str, names: Names = ()) -> Command:
         return Unknown(word=readable(word), meant=near)
     if near:
         return _read(near[0], rest, names)
-    return _without_verb(typed, word, names)
+    # ``prod-db 2h because …`` begins with no verb and can only be a request; a bare word may be anything
+    head, reason = split_reason(typed)
+    found = Reader(known=names, sure=reason is not None).read(head)
+    told = (found.length, found.start, found.end, found.behalf, found.urgent or None, found.names[1:] or None)
+    if found.names and (reason is not None or any(each is not None for each in told)):
+        return Request.read(typed, names)
+    return Unknown(word=readable(word))
 
 
 def wants_names(text: str) -> bool:
@@ -338,17 +344,6 @@ def _bare(word: str) -> str:
 
 def _read(verb: str, rest: str, names: Names) -> Command:
     return Later(verb=verb) if verb in _LATER else _VERBS[verb](rest, names)
-
-
-def _without_verb(typed: str, word: str, names: Names) -> Command:
-    """Read text that begins with no verb: ``prod-db 2h because …`` can only be a request; a bare word may be
-    anything."""
-    head, reason = split_reason(typed)
-    found = Reader(known=names, sure=reason is not None).read(head)
-    told = (found.length, found.start, found.end, found.behalf, found.urgent or None, found.names[1:] or None)
-    if found.names and (reason is not None or any(each is not None for each in told)):
-        return Request.read(typed, names)
-    return Unknown(word=readable(word))
 
 
 def _whole(rest: str, *wanted: str, nothing: Names = WORDS_OF_NO_MEANING) -> Details:
