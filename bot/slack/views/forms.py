@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.core.durations import UntilShiftEnds, brief
 from bot.core.policy import REASON_AT_MOST
-from bot.slack.grammar.lexer import Length, length_in
+from bot.slack.grammar.lexer import length_in
 from bot.slack.grammar.verbs import Request
 from bot.slack.views.blocks import Block, context, field, plain, section
 from bot.slack.views.cards import BETWEEN
@@ -28,6 +28,9 @@ def request_form(offers: Sequence[Offer], asked: Request) -> Block:
     held = [each for each in offers if each.outcome == HELD]
     meant = [each.resource for each in offers if len(offers) == 1 or each.resource.name == asked.resource]
     lengths = meant[0].lengths if meant else None
+    length = ""
+    if asked.length is not None:
+        length = words.UNTIL_SHIFT_ENDS if isinstance(asked.length, UntilShiftEnds) else brief(asked.length)
     needs_reason = [each.resource.name for each in offers if each.resource.reason.required]
     fields = [
         field(words.RESOURCE, RESOURCE, _choice(offers, asked.resource)),
@@ -35,7 +38,7 @@ def request_form(offers: Sequence[Offer], asked: Request) -> Block:
         field(
             words.LENGTH,
             LENGTH,
-            _line(_spell(asked.length)),
+            _line(length),
             hint=words.length_hint(lengths.default, lengths.max) if lengths else words.LENGTH_HINT,
             optional=True,
         ),
@@ -95,12 +98,6 @@ def _choice(offers: Sequence[Offer], resource: str) -> Block:
 def _line(text: str, *, lines: bool = False) -> Block:
     made: Block = {"type": "plain_text_input", "multiline": lines, "max_length": REASON_AT_MOST}
     return made | ({"initial_value": text} if text else {})
-
-
-def _spell(length: Length) -> str:
-    if length is None:
-        return ""
-    return words.UNTIL_SHIFT_ENDS if isinstance(length, UntilShiftEnds) else brief(length)
 
 
 def _modal(title: str, blocks: Sequence[Block], *, callback: str = "", submit: str = "") -> Block:
