@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Protocol
 
@@ -65,7 +66,9 @@ class Gauges(Collector):
         self.ledger = ledger
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        condition = self._condition()
+        condition: Condition | None = None
+        with suppress(TemporaryFailure):
+            condition = self.ledger.condition()
         yield GaugeMetricFamily(
             "rotakey_ledger_up", "1 while Redis answers this process", condition is not None
         )
@@ -74,10 +77,16 @@ class Gauges(Collector):
         books = self.ledger if condition else None  # a Redis that is away is waited for once
         yield self._strays(books)
         told = "1 while Slack says that the app was uninstalled or the bot's token was revoked"
-        yield GaugeMetricFamily("rotakey_slack_lost", told, self._loss_value(books))
+        yield GaugeMetricFamily("rotakey_slack_lost", told, _read(books, lambda it: loss(it) is not None))
         told = "Messages given up because Slack refused them for an hour"
-        yield GaugeMetricFamily("rotakey_messages_given_up", told, self._given_up(books))
-        yield self._doubt_gauge(books)
+        given_up = _read(
+            books, lambda it: sum(each.count for each in it.read({Key.of(GivenUp)}).all(GivenUp))
+        )
+        yield GaugeMetricFamily("rotakey_messages_given_up", told, given_up)
+        # ``/readyz`` stays good in the meantime: giving back and revoking must not stop with granting
+        told = "1 while a process does not follow the policy in force, because its text cannot be trusted"
+        doubt = _read(books, lambda it: it.read({DOUBT}).find(PolicyDoubt) is not None)
+        yield GaugeMetricFamily("rotakey_policy_doubted", told, doubt)
         told = "Age of the oldest audit entry that is not sealed"
         yield GaugeMetricFamily("rotakey_audit_unsealed_seconds", told, self._seconds_unsealed(books))
 
@@ -87,19 +96,6 @@ class Gauges(Collector):
         except (TemporaryFailure, PermanentFailure):
             waits = None
         return waits.total_seconds() if waits is not None else math.nan
-
-    def _loss_value(self, books: Ledger | None) -> float:
-        try:
-            return float(loss(books) is not None) if books else math.nan
-        except TemporaryFailure:
-            return math.nan
-
-    def _given_up(self, books: Ledger | None) -> float:
-        try:
-            found = books.read({Key.of(GivenUp)}).find(GivenUp) if books else None
-        except TemporaryFailure:
-            books = None
-        return math.nan if books is None else float(found.count if found else 0)
 
     def _strays(self, books: Ledger | None) -> GaugeMetricFamily:
         told = "Strays that nobody decided to leave, by target"
@@ -112,22 +108,12 @@ class Gauges(Collector):
             family.add_metric([target], count)
         return family
 
-    def _doubt_gauge(self, books: Ledger | None) -> GaugeMetricFamily:
-        """Return the gauge. ``/readyz`` stays good in the meantime: giving back and revoking must not stop
-        with granting."""
-        told = "1 while a process does not follow the policy in force, because its text cannot be trusted"
-        try:
-            doubt = books.read({DOUBT}).find(PolicyDoubt) if books else None
-            value = float(doubt is not None) if books else math.nan
-        except TemporaryFailure:
-            value = math.nan
-        return GaugeMetricFamily("rotakey_policy_doubted", told, value)
 
-    def _condition(self) -> Condition | None:
-        try:
-            return self.ledger.condition()
-        except TemporaryFailure:
-            return None
+def _read(books: Ledger | None, value: Callable[[Ledger], float]) -> float:
+    try:
+        return float(value(books)) if books else math.nan
+    except TemporaryFailure:
+        return math.nan
 
 
 def _seconds_since(moment: datetime | None, now: datetime, *, never: float) -> float:
