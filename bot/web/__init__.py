@@ -85,12 +85,7 @@ def _read_request() -> BoltRequest | Response:
         body = request.get_data().decode("utf-8")
     except UnicodeDecodeError:
         return _turned_away("the body is not UTF-8")
-    return _for_bolt(body)
-
-
-def _for_bolt(body: str) -> BoltRequest:
-    """Make the request for Bolt from what we have read, and what was signed. Bolt itself reads a command that
-    contains the word *payload* as empty."""
+    # we read the body ourselves, because Bolt reads a command that contains the word *payload* as empty
     headers: dict[str, str | Sequence[str]] = {n: request.headers[n] for n in _SIGNED if n in request.headers}
     made = BoltRequest(body=from_http(body, request.content_type or ""), headers=headers, mode="socket_mode")
     made.raw_body, made.mode = body, "http"

@@ -60,11 +60,16 @@ class Server:
         """Answer until ``stop`` is called, then finish the requests that have arrived."""
         while not self._stopping:
             self._turn()
-            self._make_room()
+            connections = self._connections()
+            quiet = [each for each in connections if not each.requests]
+            if len(connections) > MOST_CONNECTIONS and quiet:
+                min(quiet, key=lambda each: each.last_activity).handle_close()
         self._server.del_channel()
         self._listener.close()
         until = time.monotonic() + FINISH_WITHIN
-        while self._is_busy() and time.monotonic() < until:
+        while time.monotonic() < until and any(
+            each.requests or each.total_outbufs_len for each in self._connections()
+        ):
             self._turn()
         self._server.task_dispatcher.shutdown(timeout=1)
         wasyncore.close_all(self._map)
@@ -76,15 +81,6 @@ class Server:
 
     def _turn(self) -> None:
         wasyncore.loop(timeout=1.0, use_poll=True, map=self._map, count=1)
-
-    def _make_room(self) -> None:
-        connections = self._connections()
-        quiet = [each for each in connections if not each.requests]
-        if len(connections) > MOST_CONNECTIONS and quiet:
-            min(quiet, key=lambda each: each.last_activity).handle_close()
-
-    def _is_busy(self) -> bool:
-        return any(each.requests or each.total_outbufs_len for each in self._connections())
 
     def _connections(self) -> list[HTTPChannel]:
         return [each for each in self._map.values() if isinstance(each, HTTPChannel)]
