@@ -52,24 +52,7 @@ def ground_end(
         if line.outcome == NO:
             return facts.now, line.reason
     rule = _shift_rule(ground, grant, catalog) or ground.shift_rule
-    return _by_shift(ground, rule, grant, catalog, facts) if rule else None
-
-
-def extended_end(end: datetime, by: int, lengths: Lengths, now: datetime) -> datetime:
-    """Return the end after an extension: ``by`` seconds later, never beyond the longest length from now."""
-    return min(end + timedelta(seconds=by), now + timedelta(seconds=lengths.max))
-
-
-def _shift_rule(ground: Ground, grant: Grant, catalog: Catalog) -> OnCall | None:
-    """Return the rule by which a shift's own ground follows the shift: today's, while there is one."""
-    resource = catalog.resources.get(grant.resource)
-    return resource.on_shift if resource and ground.cause is Cause.SHIFT else None
-
-
-def _by_shift(
-    ground: Ground, rule: OnCall, grant: Grant, catalog: Catalog, facts: Facts
-) -> tuple[datetime, Reason] | None:
-    if rule.schedule not in facts.rosters:
+    if rule is None or rule.schedule not in facts.rosters:
         return None
     shift = current_shift(grant.person, rule, facts)
     if shift is not None:
@@ -83,6 +66,17 @@ def _by_shift(
     grows = ground.ends_with and (ground.cause is not Cause.SHIFT or _shift_rule(ground, grant, catalog))
     moved = end != ground.until if grows else end < ground.until
     return (end, because(Why.SHIFT_OVER)) if moved else None
+
+
+def extended_end(end: datetime, by: int, lengths: Lengths, now: datetime) -> datetime:
+    """Return the end after an extension: ``by`` seconds later, never beyond the longest length from now."""
+    return min(end + timedelta(seconds=by), now + timedelta(seconds=lengths.max))
+
+
+def _shift_rule(ground: Ground, grant: Grant, catalog: Catalog) -> OnCall | None:
+    """Return the rule by which a shift's own ground follows the shift: today's, while there is one."""
+    resource = catalog.resources.get(grant.resource)
+    return resource.on_shift if resource and ground.cause is Cause.SHIFT else None
 
 
 def _unending(ground: Ground, grant: Grant, catalog: Catalog, facts: Facts) -> datetime:
