@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from bot.core.grants import LIVE, Grant, State
+from bot.core.grants import LIVE, State
 from bot.core.members import CANNOT_TELL, YES
 from bot.core.policy import Outcome
 from bot.core.reasons import Reason, Why
@@ -79,7 +79,13 @@ def request_answer(answer: Asked) -> str:
             start = (
                 f"You already requested {what}, {length}." if answer.joined else f"Requested {what} {length}."
             )
-            return " ".join([start, *_waiting(grant)])
+            if grant.undecided:
+                return f"{start} {cards.asking(grant)}"
+            lapse = [f"Without an answer it expires {when(grant.lapses_at)}."] if grant.lapses_at else []
+            stops = (
+                line for line in grant.trace if line.outcome == CANNOT_TELL or line.reason.why in STOPPED
+            )
+            return " ".join([start, *dict.fromkeys(map(trace_line, stops)), cards.asking(grant), *lapse])
         case State.APPROVED if answer.joined:
             return f"I'm already granting you {what}, {end}."
         case State.APPROVED:
@@ -109,15 +115,6 @@ def _granting(given: Standing) -> str:
                 f"but this ends with your shift; {code(f'/access extend {grant.resource}')} requests more."
             )
     return f"{text} I'm granting it now and will message you when it works."
-
-
-def _waiting(grant: Grant) -> list[str]:
-    """Return the sentences about what the request waits for."""
-    if grant.undecided:
-        return ["I'm still waiting for some information and will message you."]
-    lapse = [f"Without an answer it expires {when(grant.lapses_at)}."] if grant.lapses_at else []
-    stops = (line for line in grant.trace if line.outcome == CANNOT_TELL or line.reason.why in STOPPED)
-    return [*dict.fromkeys(map(trace_line, stops)), cards.asking(grant), *lapse]
 
 
 def gave_back(done: Standing) -> str:
