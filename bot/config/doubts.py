@@ -31,7 +31,14 @@ def doubts(parts: Parts, filled: object, *, copies: int, tries: float) -> Iterat
         )
     if said := caution(anchor_file(filled), copies):
         yield Fault(path=("audit",), text=said)
-    yield from _targets(parts, filled)
+    for target, kind in parts.kinds.items():
+        if said := kind.caution_of(part(part(filled, "targets"), target)):
+            yield Fault(path=("targets", target), text=said)
+    for target, settings in parts.settings.items():
+        yield from (Fault(path=("targets", target, key), text=text) for key, text in settings.cautions())
+    for name, at, given in parts.resource_gives():
+        if said := given.caution():
+            yield Fault(path=("resources", name, "gives", at), text=said)
     yield from _ways_around(parts)
     yield from _patterns(parts, tries)
 
@@ -51,18 +58,6 @@ def caution(file: str | None, copies: int) -> str | None:
 def anchor_file(filled: object) -> str | None:
     found = part(part(filled, "audit"), "anchor").get("file")
     return str(found) if found else None
-
-
-def _targets(parts: Parts, filled: object) -> Iterator[Fault]:
-    for name, kind in parts.kinds.items():
-        settings = part(part(filled, "targets"), name)
-        if said := kind.caution_of(settings):
-            yield Fault(path=("targets", name), text=said)
-    for name, each in parts.settings.items():
-        yield from (Fault(path=("targets", name, key), text=text) for key, text in each.cautions())
-    for name, at, given in parts.resource_gives():
-        if said := given.caution():
-            yield Fault(path=("resources", name, "gives", at), text=said)
 
 
 def _ways_around(parts: Parts) -> Iterator[Fault]:
