@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from bot.core.catalog import Catalog, OnCall, Resource
 from bot.core.errors import Refused
@@ -68,26 +68,21 @@ def shift_key(resource: str, person: str) -> Key:
 
 
 def _has_access(resource: Resource, shift: Shift, snap: Snapshot) -> bool:
-    """Return whether the person has this shift's access already, or has left this shift."""
+    """Return whether the person has this shift's access already, or has left this shift: it was on when it
+    was given back or revoked."""
     known = snap.find(ShiftGrant, f"{resource.name}/{shift.person}")
-    if known and _was_left(shift, known, snap.now):
-        return True
-    return any(
+    was_left = False
+    if known and known.left_at:
+        was_left = shift.start is None or shift.start <= known.left_at
+    elif known and known.ended_early and shift.end is None:
+        was_left = snap.now < known.ended_early
+    elif known and known.ended_early:
+        was_left = shift.start is None or shift.start < known.ended_early
+    return was_left or any(
         grant.person == shift.person and grant.shift_ground and grant.state in LIVE
         for grant in snap.all(Grant)
         if snap.live(grant)
     )
-
-
-def _was_left(shift: Shift, known: ShiftGrant, now: datetime) -> bool:
-    """Return whether it is this shift that was given back or revoked: it was on at that moment."""
-    if known.left_at is not None:
-        return shift.start is None or shift.start <= known.left_at
-    if known.ended_early is None:
-        return False
-    if shift.end is None:
-        return now < known.ended_early
-    return shift.start is None or shift.start < known.ended_early
 
 
 def _objection(
