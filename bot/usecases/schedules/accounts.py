@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from bot.core.catalog import Catalog, groups_in, schedules_in
@@ -23,14 +24,21 @@ from bot.usecases.schedules.ownership import account_name, owner_facts, owner_ke
 def whose(context: Context, hold: Hold, deadline: Deadline) -> str | None:
     """Return the one person who would be given access at this account; None if there is nobody, or
     several."""
-    catalog = context.catalog()
-    people = sorted(
-        {*catalog.named_for(hold.target, hold.account)} | _by_email(context, hold.account, deadline)
-    )
+    catalog, account = context.catalog(), hold.account
+    by_email = set[str]()
+    if "@" in account:
+        owner = context.ledger.read({Key.of(EmailOwner, account)}).find(EmailOwner, account)
+        by_email.update(owner.people if owner else ())
+    if "@" in account and not by_email:
+        with suppress(TemporaryFailure, PermanentFailure):
+            if found := context.directory.by_email(account, deadline):
+                remember(context.ledger, found)
+                by_email.add(found.id)
+    people = sorted({*catalog.named_for(hold.target, account)} | by_email)
     context.look_up_people(*people)
     snap = context.ledger.read(person_keys(hold, *people))
-    found = [each for each in people if has_account(each, hold, catalog, snap)]
-    return found[0] if len(found) == 1 else None
+    users = [each for each in people if has_account(each, hold, catalog, snap)]
+    return users[0] if len(users) == 1 else None
 
 
 def person_keys(hold: Hold, *people: str) -> set[Key]:
@@ -116,19 +124,3 @@ def deciders(alert: Alert, catalog: Catalog, snap: Snapshot) -> tuple[str, ...]:
     two = (alert.person, alert.reason.facts["owner_person"])
     found = [each for each in names_of(who, facts_of(snap, resource)) if each not in two]
     return tuple(found[:MOST_DM_APPROVERS])
-
-
-def _by_email(context: Context, account: str, deadline: Deadline) -> set[str]:
-    if "@" not in account:
-        return set()
-    known = context.ledger.read({Key.of(EmailOwner, account)}).find(EmailOwner, account)
-    if known and known.people:
-        return set(known.people)
-    try:
-        found = context.directory.by_email(account, deadline)
-        if found is None:
-            return set()
-        remember(context.ledger, found)
-    except (TemporaryFailure, PermanentFailure):
-        return set()
-    return {found.id}
