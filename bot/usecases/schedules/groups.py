@@ -59,10 +59,15 @@ def refresh_groups(context: Context, job: Job) -> None:
             new[name] = kept.id
         change = change.plus(_group_change(name, kept, snap))
     if new and force and force.version == catalog.version and not catalog.closed:
-        pinned = Change(put={POLICY: replace(force, groups={**known, **new})})
-        change = change.plus(pinned)
-    change = change.plus(_security_people_due(context))
-    context.ledger.commit(replace(change, rests_on=(versions_of(snap, POLICY),)))
+        change = change.plus(Change(put={POLICY: replace(force, groups={**known, **new})}))
+
+    # security people have to be known well enough to act even while Slack does not answer
+    policy, described = context.read_basis(security_keys)
+    security = names_of(policy.security.people, facts_of(described))
+    people = context.ledger.read({Key.of(Person, each) for each in security})
+    met = {each.id for each in people.all(Person) if each.age(people.now) <= KNOWN_FOR / 2}
+    due = tuple(Due.people(each, at=people.now) for each in security if each not in met)
+    context.ledger.commit(replace(change.plus(Change(due=due)), rests_on=(versions_of(snap, POLICY),)))
 
 
 def _group_change(name: str, group: Group | None, snap: Snapshot) -> Change:
@@ -89,15 +94,6 @@ def _doubt_change(context: Context, name: str, snap: Snapshot, channel: str | No
         return change
     note = Note(id=context.new_id(), channel=channel, reason=because(Why.GROUP_MOVED, group=name))
     return change.plus(note_change(snap.now, note))
-
-
-def _security_people_due(context: Context) -> Change:
-    """Owe a look at the security people who are not known well enough to act while Slack does not answer."""
-    catalog, snap = context.read_basis(security_keys)
-    who = names_of(catalog.security.people, facts_of(snap))
-    known = context.ledger.read({Key.of(Person, each) for each in who})
-    met = {each.id for each in known.all(Person) if each.age(known.now) <= KNOWN_FOR / 2}
-    return Change(due=tuple(Due.people(each, at=known.now) for each in who if each not in met))
 
 
 def refresh_home(context: Context, job: Job) -> None:
