@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import takewhile
 
 from bot.core.audit.anchor import LASTS, MOST_SEALED, SETTLES, Anchored, is_grant_id
-from bot.core.audit.chain import Seal, Sealed, Written, read_seal, seal_of, signed_seal
+from bot.core.audit.chain import Seal, Sealed, read_seal, seal_of, signed_seal
 from bot.core.errors import PermanentFailure
 from bot.core.reasons import Why, because
 from bot.ports.audit import AuditTrail, Signer
@@ -46,7 +46,8 @@ class Sealing:
 
     def seal(self, claim: Claim, channel: str | None = None) -> None:
         """Seal what is old enough, and be due again. The newest seal is reported to ``channel``, if there is
-        one, at most once an hour, and only if it is a new one."""
+        one, at most once an hour, and only if it is a new one. A few entries wait for others, unless
+        something ended: workers remember an end only once it is sealed."""
         snap = self.ledger.read({HEAD, RESTORE})
         head, now = newest(snap, self.trail), snap.now
         change = Change(rests_on=(versions_of(snap, HEAD),), done=Done(claim=claim, next_at=now + EVERY))
@@ -59,7 +60,14 @@ class Sealing:
             change = change.plus(note_change(now, Note(id=self.new_id(), channel=channel, reason=reason)))
             head = replace(head, told=head.number, told_at=now)
 
-        entries = self._entries(head, now)
+        # Redis names entries in rising order, even if its clock is set back: no entry can appear later with a
+        # lower name than one that was read, so no seal passes an entry over. Entries that such a clock dates
+        # in the future are not waited for.
+        found = self.trail.written_entries(head.last, MOST)
+        entries = list(takewhile(lambda each: not timedelta() <= now - each.at < SETTLES, found))
+        few = 0 < len(entries) < ENOUGH and not any(grant_ending(each.text) for each in entries)
+        if head.number and few and timedelta() <= now - entries[0].at < QUIET:
+            entries = []
         if entries:
             key = self.signer.key if self.signer else None
             seal = seal_of(entries, number=head.number + 1, previous=head.head, at=now, key=key)
@@ -71,17 +79,6 @@ class Sealing:
         if head != snap.find(SealHead):
             change = replace(change, put={**change.put, HEAD: head})
         self.ledger.commit(change)
-
-    def _entries(self, head: SealHead, now: datetime) -> Sequence[Written]:
-        """Return the entries to seal now. Redis names entries in rising order, even if its clock is set back:
-        no entry can appear later with a lower name than one that was read, so no seal passes an entry over.
-        Entries that such a clock dates in the future are not waited for. A few entries wait for others,
-        unless something ended: workers remember an end only once it is sealed."""
-        found = self.trail.written_entries(head.last, MOST)
-        settled = list(takewhile(lambda each: not timedelta() <= now - each.at < SETTLES, found))
-        few = 0 < len(settled) < ENOUGH and not any(grant_ending(each.text) for each in settled)
-        can_wait = few and timedelta() <= now - settled[0].at < QUIET
-        return [] if head.number and can_wait else settled
 
 
 def grant_ending(text: str) -> str | None:
