@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -31,7 +31,7 @@ from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import Grant
 from bot.core.reasons import Why, because
 from bot.ports.audit import Anchor, AuditTrail, Signer
-from bot.ports.changes import Change, Entry, Snapshot
+from bot.ports.changes import Change, Entry
 from bot.ports.documents import Key, Note, PolicyInForce, PolicyVersion, Restore, SealHead
 from bot.ports.ledger import Census, Ledger, Primary, Serving
 from bot.usecases.access.hands import LOSSES, loss_change, note_server
@@ -237,8 +237,16 @@ class RollbackGuard:
         """Follow the chain from the seal that we remember. Return the last seal that a crash can no longer
         lose and before which nothing is missing; and what is wrong in the ledger, or None."""
         page = self.books.seals(seen.number - 1, PAGE)
-        broken = _not_there(seen, page, head)
-        last = seen
+        is_there, broken, last = False, None, seen
+        if page and page[0].number == seen.number:
+            with suppress(ValueError):
+                is_there = sound_seal(page[0]).head == seen.head
+        if not is_there and head.number >= seen.number:
+            broken = f"another seal {seen.number}"
+        elif not is_there and head.sealed_at is None:
+            broken = "no seal at all"
+        elif not is_there:
+            broken = f"seal {head.number}, of {head.sealed_at:%Y-%m-%d %H:%M:%S} UTC"
         while page and not broken:
             for each in page:
                 if each.number <= seen.number:
@@ -375,8 +383,13 @@ class RollbackGuard:
         if before and before.seal >= seen.number and not again:
             return before
         key = self._key_of(seen) or (before.key if before else None)
-        restore = replace(_restore(seen, broken, snap, before), key=key)
-        restore = replace(restore, again=(*known, *(each.grant for each in again)))
+        restore = before
+        if restore is None or restore.seal < seen.number:
+            at, anchored = (before.noticed_at if before else snap.now), f"seal {seen.number}"
+            restore = Restore(
+                noticed_at=at, anchored=anchored, found=broken, seal=seen.number, head=seen.head
+            )
+        restore = replace(restore, key=key, again=(*known, *(each.grant for each in again)))
         live = self._count_live()
         found: dict[str, str | int] = {"anchored": restore.anchored, "found": restore.found}
         counted = {**found, "live": live} if live is not None else {}
@@ -396,18 +409,6 @@ class RollbackGuard:
         )
         self.ledger.commit(change.plus(loss_change(snap), note_change(snap.now, *notes)))
         return restore
-
-
-def _restore(seen: Anchored, broken: str, snap: Snapshot, before: Restore | None) -> Restore:
-    if before and before.seal >= seen.number:
-        return before
-    return Restore(
-        noticed_at=before.noticed_at if before else snap.now,
-        anchored=f"seal {seen.number}",
-        found=broken,
-        seal=seen.number,
-        head=seen.head,
-    )
 
 
 def _anchor_at(seal: Seal, before: Anchored | None = None) -> Anchored:
@@ -430,17 +431,3 @@ def live_grants(ledger: Ledger, census: Census) -> Iterator[tuple[Grant, ...]]:
     for page in census.grants("open"):
         snap = ledger.read(Key.of(Grant, each) for each in page)
         yield tuple(grant for grant in snap.all(Grant) if snap.live(grant))
-
-
-def _not_there(seen: Anchored, page: Sequence[Sealed], head: SealHead) -> str | None:
-    """Return what the ledger has instead of the seal that we remember; None if it is there. ``page`` begins
-    where it must be."""
-    if page and page[0].number == seen.number:
-        with suppress(ValueError):
-            if sound_seal(page[0]).head == seen.head:
-                return None
-    if head.number >= seen.number:
-        return f"another seal {seen.number}"
-    if head.sealed_at is None:
-        return "no seal at all"
-    return f"seal {head.number}, of {head.sealed_at:%Y-%m-%d %H:%M:%S} UTC"
