@@ -81,8 +81,15 @@ def show(context: Context, messenger: Messenger, job: Job) -> None:
         given_up = refused if later and later.next_at is None else []
         give_up(context.ledger, posting, (*moot, *given_up))
         next_at = doubt_ends(places, snap.now) if view.copied else snap.now + COPIED_BY_THEN
-        done = Done(claim=job.claim, next_at=next_at)
-        _close(context, grant, (catalog, snap), later or done)
+        done = later or Done(claim=job.claim, next_at=next_at)
+        # every App Home that may show this grant is due
+        resource = catalog.resources.get(grant.resource)
+        facts = facts_of(snap, resource)
+        approvers = approvers_of(resource, catalog, facts, grant.person) if resource else ()
+        people = {grant.person, *names_of(approvers, facts), *(vote.person for vote in grant.votes)}
+        homes = context.ledger.read({Key.of(Homepage, person) for person in people})
+        due = tuple(Due.home(page.person, at=homes.now) for page in homes.all(Homepage))
+        context.ledger.commit(Change(due=due, done=done, frees=True))
 
 
 @dataclass(frozen=True)
@@ -165,18 +172,6 @@ def _record(context: Context, grant: str, old: Place, new: Iterable[Place], *aud
         context.ledger.commit(Change(rests_on=(snap,), put={key: card}, audit=audit, frees=True))
 
     retry_conflicts(attempt)
-
-
-def _close(context: Context, grant: Grant, basis: Basis, done: Done) -> None:
-    """Close the claim, and make every App Home that may show this grant due."""
-    catalog, snap = basis
-    resource = catalog.resources.get(grant.resource)
-    facts = facts_of(snap, resource)
-    approvers = approvers_of(resource, catalog, facts, grant.person) if resource else ()
-    people = {grant.person, *names_of(approvers, facts), *(vote.person for vote in grant.votes)}
-    homes = context.ledger.read({Key.of(Homepage, person) for person in people})
-    due = tuple(Due.home(page.person, at=homes.now) for page in homes.all(Homepage))
-    context.ledger.commit(Change(due=due, done=done, frees=True))
 
 
 def card_view(
