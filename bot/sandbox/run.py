@@ -77,10 +77,19 @@ class Sandbox:
             self.say("Opening the Slack workspace and the pager ...")
             self._open_doubles(stack)
             self.say("Starting Valkey and PostgreSQL ...")
-            self._start_servers(stack)
+            self.valkey = stack.enter_context(Valkey(self.data / "valkey"))
+            self.postgres = stack.enter_context(Postgres(self.data / "postgres"))
+            logins = set().union(*cast.accounts(self.policy.catalog).values())
+            self.database = prepare(self.postgres.url, logins=logins, roles=cast.roles(self.policy.catalog))
+            stack.callback(self.database.view.close)
+            self.redis = connect(self.valkey.url)
+            self.ledger = RedisLedger(self.redis, self.policy.workspace)
             self._serve_page()
             self.say("Starting the bot: web and worker ...")
-            self._start_bot(stack)
+            self.deployment = stack.enter_context(Deployment(self.data, self.ledger, self.environ))
+            self.web, self.worker = (self.deployment.add(command) for command in ("web", "worker"))
+            self.workspace.connect(f"{self.web.url}/slack/events")
+            self.deployment.start(self.policy.catalog)
             self._stack = stack.pop_all()
         return self
 
@@ -117,15 +126,6 @@ class Sandbox:
             self.deployment.must_be_running()
             time.sleep(0.5)
 
-    def _start_servers(self, stack: ExitStack) -> None:
-        self.valkey = stack.enter_context(Valkey(self.data / "valkey"))
-        self.postgres = stack.enter_context(Postgres(self.data / "postgres"))
-        logins = set().union(*cast.accounts(self.policy.catalog).values())
-        self.database = prepare(self.postgres.url, logins=logins, roles=cast.roles(self.policy.catalog))
-        stack.callback(self.database.view.close)
-        self.redis = connect(self.valkey.url)
-        self.ledger = RedisLedger(self.redis, self.policy.workspace)
-
     def _open_doubles(self, stack: ExitStack) -> None:
         """Open Slack and the pager as they were left."""
         self.secrets = secrets_in(self.data / "secrets.json")
@@ -156,12 +156,6 @@ class Sandbox:
         last = int(ports.read_text("utf-8")) if ports.exists() else 0
         self._doubles.serve(self._wanted_port or (last if last and is_free(last) else 0), beside=page)
         ports.write_text(self.url.rpartition(":")[2], "utf-8")
-
-    def _start_bot(self, stack: ExitStack) -> None:
-        self.deployment = stack.enter_context(Deployment(self.data, self.ledger, self.environ))
-        self.web, self.worker = (self.deployment.add(command) for command in ("web", "worker"))
-        self.workspace.connect(f"{self.web.url}/slack/events")
-        self.deployment.start(self.policy.catalog)
 
 
 def secrets_in(path: Path) -> Secrets:
