@@ -138,7 +138,12 @@ class Deployment:
     def start(self, catalog: Catalog, within: float = READY_WITHIN) -> None:
         """Put the policy in force, start all processes, and return when they can decide by the catalog. Raise
         Misconfigured if one ends, or if that takes longer."""
-        self._apply_policy(within)
+        if self.ledger.read({Key.of(PolicyInForce)}).find(PolicyInForce) is not None:
+            # an earlier run may have had another policy, or its servers other ports
+            words = ("policy", "apply", self.environ["ACCESS_FILE"])
+            with BotProcess(*words, environ=self.environ, log=self.folder / "policy.log") as applying:
+                if applying.wait(within) != 0:
+                    applying.must_be_running()
         for each in self.processes:
             each.start()
         self.wait_until_ready(catalog, within)
@@ -172,15 +177,6 @@ class Deployment:
             each.tell_to_stop()
         for each in self.processes:
             each.stop()
-
-    def _apply_policy(self, within: float) -> None:
-        """Put the policy in force if an earlier run may have had another one, or its servers other ports."""
-        if self.ledger.read({Key.of(PolicyInForce)}).find(PolicyInForce) is None:
-            return
-        words = ("policy", "apply", self.environ["ACCESS_FILE"])
-        with BotProcess(*words, environ=self.environ, log=self.folder / "policy.log") as applying:
-            if applying.wait(within) != 0:
-                applying.must_be_running()
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, poll: float = POLL) -> bool:
