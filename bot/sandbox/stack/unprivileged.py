@@ -40,7 +40,8 @@ class Place:
         return self.home != self.wanted
 
     def make(self) -> None:
-        """Make the place; idempotent. Raise Misconfigured if somebody else was there first."""
+        """Make the place, and remove places of directories that no longer exist; idempotent. Raise
+        Misconfigured if somebody else was there first."""
         if self.account[0] == os.getuid():
             return
         if not self.moved:
@@ -54,7 +55,10 @@ class Place:
         (self.home / WANTED).write_bytes(os.fsencode(self.wanted))
         if self.binaries != self.packaged and not self.binaries.exists():
             self._copy_programs()
-        _sweep(self.home)
+        for each in self.home.parent.glob(f"{PREFIX}*"):
+            note = each / WANTED
+            if _is_ours(each) and note.is_file() and not Path(os.fsdecode(note.read_bytes())).exists():
+                shutil.rmtree(each, ignore_errors=True)
 
     def _copy_programs(self) -> None:
         root = self.packaged.parent
@@ -109,14 +113,6 @@ def _may(account: tuple[int, int], path: Path, wanted: int) -> bool:
     uid, gid = account
     shift = 6 if found.st_uid == uid else 3 if found.st_gid == gid else 0
     return (found.st_mode >> shift) & wanted == wanted
-
-
-def _sweep(place: Path) -> None:
-    """Remove places of directories that no longer exist."""
-    for each in place.parent.glob(f"{PREFIX}*"):
-        note = each / WANTED
-        if _is_ours(each) and note.is_file() and not Path(os.fsdecode(note.read_bytes())).exists():
-            shutil.rmtree(each, ignore_errors=True)
 
 
 def _is_ours(path: Path) -> bool:
