@@ -119,7 +119,15 @@ class Connections:
         try:
             yield connection
         finally:
-            self._put_back(connection)
+            if connection.info.transaction_status is not psycopg.pq.TransactionStatus.IDLE:
+                connection.close()
+            else:
+                with self._lock:
+                    self._idle.append((time.monotonic(), connection))
+                    surplus = self._idle[:-KEPT]
+                    self._idle = self._idle[-KEPT:]
+                for _, old in surplus:
+                    old.close()
 
     def close(self) -> None:
         """Close the connections that are kept; later calls open new ones."""
@@ -127,18 +135,6 @@ class Connections:
             idle, self._idle = self._idle, []
         for _, connection in idle:
             connection.close()
-
-    def _put_back(self, connection: Connection) -> None:
-        status = connection.info.transaction_status
-        if status is not psycopg.pq.TransactionStatus.IDLE:
-            connection.close()
-            return
-        with self._lock:
-            self._idle.append((time.monotonic(), connection))
-            surplus = self._idle[:-KEPT]
-            self._idle = self._idle[-KEPT:]
-        for _, old in surplus:
-            old.close()
 
     def _open(self, deadline: Deadline) -> Connection:
         seconds = min(math.ceil(time_left(deadline, self._name)), LONGEST_CONNECT)
