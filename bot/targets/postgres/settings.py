@@ -33,9 +33,9 @@ def postgres_servers(url: str) -> frozenset[str]:
     }
     if "service" in named and not named["host"]:
         return frozenset([f"service {named['service']}"])
-    ports = named["port"].split(",")
+    ports = [int(each) if each.strip().isdecimal() else each or 5432 for each in named["port"].split(",")]
     return frozenset(
-        f"{_host(host)}:{_port(ports[at] if at < len(ports) else ports[0])}"
+        f"{_host(host)}:{ports[at] if at < len(ports) else ports[0]}"
         for key in ("host", "hostaddr")
         for at, host in enumerate(named.get(key, "").split(","))
         if host or key == "host"
@@ -49,10 +49,6 @@ def _host(name: str) -> str:
         return str(ip_address(name))
     except ValueError:
         return name.lower().rstrip(".")
-
-
-def _port(text: str) -> int | str:
-    return int(text) if text.strip().isdecimal() else text or 5432
 
 
 def _query(url: str) -> dict[str, str]:
