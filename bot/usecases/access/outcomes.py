@@ -106,7 +106,14 @@ def change_if_given(view: View, seen: Observed, claim: Claim, channel: str | Non
             change = change.plus(_one_given(view, grant, seen.seen.presence))
     change = change.plus(keep_change(view))
     if seen.again:
-        change = change.plus(_given_again(view, seen, claim, channel))
+        given = {"hold": hold_name(view.hold), "why": (seen.cause or Absence.UNKNOWN).value}
+        change = change.plus(Change(audit=(Entry(what="given again", facts=given),)))
+    if seen.again and seen.cause is Absence.TARGET and channel is not None and (last := view.last):
+        # the target went back, which is for people to look into
+        access, target = str(view.hold.entitlement), view.hold.target
+        about = {"person": last.person, "resource": last.resource, "access": access, "target": target}
+        note = Note(id=f"vanished-{claim.fence}", channel=channel, reason=because(Why.GIVEN_AGAIN, **about))
+        change = change.plus(note_change(view.now, note))
 
     look_again = seen.granted and (claim.taken_over or view.record.look_again)
     late = claim.taken_over or look_again  # somebody else may act late
@@ -147,24 +154,6 @@ def _record_if_given(view: View, seen: Observed, *, late: bool, look_again: bool
         missing=None if shown else record.missing,
         losses=view.losses if shown else record.losses,
     )
-
-
-def _given_again(view: View, seen: Observed, claim: Claim, channel: str | None) -> Change:
-    """Return the record of access that was granted again. People are notified only if the target went back:
-    that is theirs to look into."""
-    facts: dict[str, object] = {"hold": hold_name(view.hold), "why": (seen.cause or Absence.UNKNOWN).value}
-    change = Change(audit=(Entry(what="given again", facts=facts),))
-    if view.last is None or channel is None or seen.cause is not Absence.TARGET:
-        return change
-    about = because(
-        Why.GIVEN_AGAIN,
-        person=view.last.person,
-        resource=view.last.resource,
-        access=str(view.hold.entitlement),
-        target=view.hold.target,
-    )
-    note = Note(id=f"vanished-{claim.fence}", channel=channel, reason=about)
-    return change.plus(note_change(view.now, note))
 
 
 def keep_change(view: View) -> Change:
