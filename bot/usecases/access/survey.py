@@ -291,30 +291,28 @@ class _Round:
 
     def _carry_out_for(self, view: View, alert: Alert) -> bool:
         """Return whether the wish was carried out for the grants behind a hold."""
-        by, done = _wisher(alert), [False]
+        by, ends, done = _wisher(alert), alert.wish == "end_them", [False]
+        reason = because(Why.REVOKED if ends else Why.GIVEN_ANEW, by_person=by)
         for grant in view.live:
+            own, change = by == grant.person, Change(rests_on=(view.snap,))
             try:
-                done.append(self._try(self._decision(view, grant, alert, by)))
+                basis = _basis(self.context, grant, *((by,) if ends else alert.votes))
+                if ends and not own and _objection(by, grant, basis, ends=True):
+                    continue
+                end = ending(grant, view.snap, reason, by)[1]
+                if ends:
+                    block = Change() if own else _block_change(grant, reason, by, basis)
+                    change = replace(change.plus(end, block), frees=True)
+                else:
+                    again = _again(self.context.new_id(), grant, alert.votes, by, basis)[1]
+                    change = replace(again.plus(change, end), frees=False)
+                done.append(self._try(change))
             except Refused:
                 continue
         if any(done):
             return True
         after = look(self.context.ledger, view.key)  # or it was decided with another hold of the same grant
         return after is None or not after.live or after.has_news
-
-    def _decision(self, view: View, grant: Grant, alert: Alert, by: str) -> Change:
-        if alert.wish == "end_them":
-            basis = _basis(self.context, grant, by)
-            if by != grant.person and (against := _objection(by, grant, basis, ends=True)):
-                raise Refused(against)
-            reason = because(Why.REVOKED, by_person=by)
-            end = ending(grant, view.snap, reason, by)[1]
-            block = _block_change(grant, reason, by, basis) if by != grant.person else Change()
-            return Change(rests_on=(view.snap,), frees=True).plus(end, block)
-        basis = _basis(self.context, grant, *alert.votes)
-        change = _again(self.context.new_id(), grant, alert.votes, by, basis)[1]
-        end = ending(grant, view.snap, because(Why.GIVEN_ANEW, by_person=by), by)[1]
-        return replace(change.plus(Change(rests_on=(view.snap,)), end), frees=False)
 
 
 def _wisher(alert: Alert) -> str:
