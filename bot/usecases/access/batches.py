@@ -359,7 +359,13 @@ class HoldBatches:
                 )
                 left = deque(each for each in some if each.noted.job not in done)
             while left:
-                self._write_alone(left[0])
+                noted = left[0].noted
+                try:
+                    self.reconciliation(noted.job).write_taken(noted.view.record, left[0].left)
+                except TemporaryFailure:
+                    raise
+                except Exception as fault:  # noqa: BLE001 -- its claim runs out, and it is done alone
+                    self.unwritten(noted.job, fault)
                 left.popleft()
         except TemporaryFailure as failure:
             self.unwritten(left[0].noted.job, failure)
@@ -367,15 +373,6 @@ class HoldBatches:
                 self._taken.extendleft(each for each in reversed(left) if not each.noted.job.deadline.is_over)
             return False
         return True
-
-    def _write_alone(self, each: Taken) -> None:
-        job = each.noted.job
-        try:
-            self.reconciliation(job).write_taken(each.noted.view.record, each.left)
-        except TemporaryFailure:
-            raise
-        except Exception as fault:  # noqa: BLE001 -- its claim runs out, and it is done alone
-            self.unwritten(job, fault)
 
     def _hand_back(self, waited: Sequence[Plain | Noted]) -> None:
         """Make these due again at once. If a claim has run out meanwhile, somebody else has it already, and
