@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from bot.core.catalog import Catalog, Resource
 from bot.core.document import Document
 from bot.core.errors import Conflict, Refused, TemporaryFailure, refuse
-from bot.core.grants import LIVE, Cause, Grant, Ground, Origin, State, Traced, Vote
+from bot.core.grants import LIVE, Cause, Grant, Ground, Origin, Traced, Vote
 from bot.core.hands import LOOK_TWICE, cause_of, is_crowd, missing_after
 from bot.core.holds import Absence, HoldRecord, Phase, Presence, Seen
 from bot.core.members import YES, for_revoking
@@ -35,6 +35,7 @@ from bot.usecases.job import Job
 from bot.usecases.notifications.alerts import alert_change, alert_over_change, became, resources_at
 from bot.usecases.requests.admit import admission
 from bot.usecases.requests.finish import block_change, ending
+from bot.usecases.requests.waiting import unrequested_grant
 from bot.usecases.retry import retry_conflicts
 
 AT_A_TIME, PAUSE = 2.0, timedelta(seconds=1)
@@ -487,17 +488,11 @@ def _again(grant_id: str, old: Grant, votes: Sequence[str], by: str, basis: Basi
     counted = [each for each in votes if _objection(each, old, basis) is None]
     resource = catalog.resources[old.resource]
     reason = because(Why.GIVEN_ANEW, by_person=by)
-    grant = Grant(
-        id=grant_id,
-        person=old.person,
-        resource=old.resource,
-        origin=Origin.ASKED,
-        state=State.ASKED,
-        asked_at=snap.now,
+    traced = Traced(rule="granted again", outcome=YES, reason=reason)
+    grant = replace(
+        unrequested_grant(grant_id, old.person, resource, Origin.ASKED, traced, basis),
         length=int((until - snap.now).total_seconds()),
         reason=old.reason,
-        policy=catalog.version,
-        trace=(Traced(rule="granted again", outcome=YES, reason=reason),),
         approvals=resource.approvals,
         votes=tuple(Vote(person=each, at=snap.now) for each in counted),
     )

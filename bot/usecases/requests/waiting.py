@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.core.catalog import Resource
-from bot.core.grants import Grant, Origin, State
+from bot.core.grants import Grant, Origin, State, Traced
 from bot.core.members import names_of
 from bot.core.policy import Ask, Decision, Outcome, approvers_of, channel_of
 from bot.ports.changes import Change, Done, Due, Entry, Snapshot
@@ -39,6 +39,25 @@ def asked_grant(grant_id: str, ask: Ask, decision: Decision, basis: Basis) -> Gr
         approvals=resource.approvals,
         asked_in=channel_of(resource, catalog) if asking else None,
         asked_people=asked_people(resource, ask.person, basis) if asking else (),
+    )
+
+
+def unrequested_grant(
+    grant_id: str, person: str, resource: Resource, origin: Origin, why: Traced, basis: Basis
+) -> Grant:
+    """Return a grant at its beginning that nobody requested; ``why`` is its only trace."""
+    catalog, snap = basis
+    return Grant(
+        id=grant_id,
+        person=person,
+        resource=resource.name,
+        origin=origin,
+        state=State.ASKED,
+        asked_at=snap.now,
+        length=None,
+        reason="",
+        policy=catalog.version,
+        trace=(why,),
     )
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from bot.core.catalog import Catalog, OnCall, Resource
 from bot.core.errors import Refused
-from bot.core.grants import LIVE, Cause, Grant, Ground, Origin, State, Traced
+from bot.core.grants import LIVE, Cause, Grant, Ground, Origin, Traced
 from bot.core.members import YES, Facts, facts_age, rule_name
 from bot.core.people import objection
 from bot.core.policy import automatic_objection, closed_objection, seat_objection
@@ -19,6 +19,7 @@ from bot.ports.documents import Key, Note, ShiftGrant
 from bot.usecases.context import Basis, facts_of
 from bot.usecases.notes import note_change
 from bot.usecases.requests.admit import admission, ground_addition, live_grant
+from bot.usecases.requests.waiting import unrequested_grant
 from bot.usecases.schedules.ownership import with_contest
 
 PASSING = frozenset({Why.PERSON_UNKNOWN, Why.WORKSPACE_UNKNOWN})
@@ -108,45 +109,21 @@ def _start_change(grant_id: str, resource: Resource, rule: OnCall, shift: Shift,
         until = snap.now + timedelta(seconds=resource.lengths.max)
     else:
         until = shift.end + timedelta(seconds=rule.grace)
-    ground = Ground(
-        cause=Cause.SHIFT,
-        since=snap.now,
-        until=until,
-        rule=rule_name(rule),
-        lives_by=rule,
-        ends_with=rule,
-    )
+    name = rule_name(rule)
+    ground = Ground(cause=Cause.SHIFT, since=snap.now, until=until, rule=name, lives_by=rule, ends_with=rule)
     held = live_grant(person, resource, catalog, snap)
     if held:
         grant, change = ground_addition(held, ground, snap)
     else:
-        grant = _grant(grant_id, resource, rule, shift, basis)
+        age_s = int(facts_age(rule.schedule, facts_of(snap)))
+        about: dict[str, str | int] = {"schedule": rule.schedule, "age_s": age_s}
+        if shift.end:
+            about["until_at"] = int(shift.end.timestamp())
+        traced = Traced(rule=name, outcome=YES, reason=because(Why.SHIFT_STARTED, **about))
+        grant = unrequested_grant(grant_id, person, resource, Origin.SHIFT, traced, basis)
         grant, change = admission(grant, ground, resource, catalog, snap)
     key = shift_key(resource.name, person)
     return replace(change, put={**change.put, key: ShiftGrant(grant=grant.id)})
-
-
-def _grant(grant_id: str, resource: Resource, rule: OnCall, shift: Shift, basis: Basis) -> Grant:
-    catalog, snap = basis
-    about: dict[str, str | int] = {
-        "schedule": rule.schedule,
-        "age_s": int(facts_age(rule.schedule, facts_of(snap))),
-    }
-    if shift.end:
-        about["until_at"] = int(shift.end.timestamp())
-    trace = Traced(rule=rule_name(rule), outcome=YES, reason=because(Why.SHIFT_STARTED, **about))
-    return Grant(
-        id=grant_id,
-        person=str(shift.person),
-        resource=resource.name,
-        origin=Origin.SHIFT,
-        state=State.ASKED,
-        asked_at=snap.now,
-        length=None,
-        reason="",
-        policy=catalog.version,
-        trace=(trace,),
-    )
 
 
 def _not_started(

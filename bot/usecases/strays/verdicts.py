@@ -10,7 +10,7 @@ from bot.core.blocks import Ban
 from bot.core.catalog import Catalog, Resource
 from bot.core.document import Document
 from bot.core.errors import Refused, refuse
-from bot.core.grants import Cause, Grant, Ground, Origin, State, Traced, Vote
+from bot.core.grants import Cause, Grant, Ground, Origin, Traced, Vote
 from bot.core.holds import Hold, HoldRecord, Phase, Presence
 from bot.core.members import YES, for_revoking
 from bot.core.people import Person
@@ -23,6 +23,7 @@ from bot.usecases.access.outcomes import hold_name
 from bot.usecases.context import Context, fact_keys, facts_of, security_keys
 from bot.usecases.notifications.alerts import adoptable, adopted_for, alert_change, became, owners
 from bot.usecases.requests.admit import admission
+from bot.usecases.requests.waiting import unrequested_grant
 from bot.usecases.schedules.accounts import answerer_fact, has_account, is_concerned, person_keys
 from bot.usecases.strays.acts import taking
 from bot.usecases.strays.round import behind
@@ -152,10 +153,10 @@ def _adoption_change(context: Context, case: Case) -> Change:
     the button was for, or the person is not one of its approvers."""
     _not_ones_own(case)
     by, person, hold, catalog, snap = case.by, case.alert.person, case.hold, case.catalog, case.snap
-    if person is None or not has_account(person, hold, catalog, snap):
-        raise refuse(Why.NOT_ADOPTABLE)
     resource = adoptable(hold, catalog)
-    if resource is None or resource.name != case.alert.resource:
+    if person is None or resource is None or resource.name != case.alert.resource:
+        raise refuse(Why.NOT_ADOPTABLE)
+    if not has_account(person, hold, catalog, snap):
         raise refuse(Why.NOT_ADOPTABLE)
     if against := _objection(by, (resource,), catalog, snap):
         raise Refused(against)
@@ -168,7 +169,10 @@ def _adoption_change(context: Context, case: Case) -> Change:
         cause=Cause.APPROVAL, since=case.now, until=until, rule=f"adopted by {by}", approved_by=(by,)
     )
     only = replace(resource, gives=(hold.entitlement,))
-    grant, change = admission(_grant(context.new_id(), case, ask), ground, only, catalog, snap)
+    traced = Traced(rule="adopted", outcome=YES, reason=because(Why.ADOPTED, by_person=by))
+    grant = unrequested_grant(context.new_id(), person, resource, Origin.ASKED, traced, (catalog, snap))
+    grant = replace(grant, length=length, votes=(Vote(person=by, at=case.now),))
+    grant, change = admission(grant, ground, only, catalog, snap)
     # access of ours is there already; this rests on nobody else having been approved for it meanwhile
     record = HoldRecord(hold=hold, phase=Phase.GIVEN, baseline=Presence.NONE)
     given = Change(
@@ -181,20 +185,3 @@ def _adoption_change(context: Context, case: Case) -> Change:
         Why.STRAY_ADOPTED, by_person=by, person=person, resource=resource.name, until_at=until_at
     )
     return change.plus(given, case.decision_change(None, reason, over=True))
-
-
-def _grant(grant_id: str, case: Case, ask: Ask) -> Grant:
-    trace = Traced(rule="adopted", outcome=YES, reason=because(Why.ADOPTED, by_person=case.by))
-    return Grant(
-        id=grant_id,
-        person=ask.person,
-        resource=ask.resource.name,
-        origin=Origin.ASKED,
-        state=State.ASKED,
-        asked_at=case.now,
-        length=ask.length,
-        reason="",
-        policy=case.catalog.version,
-        trace=(trace,),
-        votes=(Vote(person=case.by, at=case.now),),
-    )
