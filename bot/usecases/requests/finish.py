@@ -103,35 +103,30 @@ def named_grant_keys(which: str | None) -> set[Key]:
 
 
 def chosen_of(mine: list[Grant], which: str | None, person: str, basis: Basis) -> list[Grant]:
-    """Return the grants meant by a name or an id, or because there is only one resource. Raises Refused."""
-    if which:
-        named = [grant for grant in mine if which in (grant.id, grant.resource)]
-        if not named:
-            raise _not_open(which, person, basis)
+    """Return the grants meant by a name or an id, or because there is only one resource. Raises Refused: a
+    button may be on somebody else's card, or older than what it is about."""
+    if not which:
+        resources = sorted({grant.resource for grant in mine})
+        if not mine:
+            raise refuse(Why.NOTHING_OPEN)
+        if len(resources) > 1:
+            raise refuse(Why.SEVERAL_OPEN, names=", ".join(resources))
+        return mine
+    if named := [grant for grant in mine if which in (grant.id, grant.resource)]:
         return named
-    if not mine:
-        raise refuse(Why.NOTHING_OPEN)
-    resources = sorted({grant.resource for grant in mine})
-    if len(resources) > 1:
-        raise refuse(Why.SEVERAL_OPEN, names=", ".join(resources))
-    return mine
 
-
-def _not_open(which: str, person: str, basis: Basis) -> Refused:
-    """Return the refusal for a name or id that is not open for this person. A button may be on somebody
-    else's card, or older than what it is about."""
     catalog, snap = basis
     found = snap.find(Grant, which)
     resource = catalog.resources.get(found.resource) if found else None
     if found and found.person != person and resource and resource.hidden:
         found = None
     if found is None or (found.person == person and found.state is State.ASKED):
-        return refuse(Why.NOTHING_OPEN, which=which[:80])
+        raise refuse(Why.NOTHING_OPEN, which=which[:80])
     if found.person != person:
-        return refuse(Why.NOT_YOURS)
+        raise refuse(Why.NOT_YOURS)
     if found.approved_at:
-        return refuse(Why.GRANT_OVER, resource=found.resource)
-    return refuse(Why.DECIDED_ALREADY, state=found.state.value, **grants.decided_by(found))
+        raise refuse(Why.GRANT_OVER, resource=found.resource)
+    raise refuse(Why.DECIDED_ALREADY, state=found.state.value, **grants.decided_by(found))
 
 
 def endable(grant: Grant) -> bool:
