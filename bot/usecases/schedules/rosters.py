@@ -116,7 +116,16 @@ def read_roster(context: Context, source: Callable[[str], OnCallSource], job: Jo
         context.ledger.commit(renewal)
     reading = _read(context, source, job, catalog, schedules)
     if not reading.answers:
-        _store_nothing(context, job, reading)
+        wait = min(timedelta(seconds=2.0 ** min(job.claim.tries + 1, 6)), RETRY_AT_MOST)
+        entry = Entry(what="roster not read", facts={"source": name, "error": str(reading.failure)[:300]})
+        state, news = _state_after(reading)
+        silent = Change(
+            put={Key.of(SourceState, name): state},
+            audit=(entry,) if job.claim.tries == 0 else (),
+            done=Done(claim=job.claim, next_at=reading.now + wait, failed=True),
+            frees=True,
+        )
+        context.ledger.commit(silent.plus(_notes_change(context, reading, [news] if news else [])))
         return
     rosters = reading.believable_rosters()
     owners = Owners(context, job)
@@ -179,20 +188,6 @@ def _second_call(job: Job) -> Deadline:
 
 
 # ---------------------------------------------------------------------------------------------- store
-
-
-def _store_nothing(context: Context, job: Job, reading: Reading) -> None:
-    wait = min(timedelta(seconds=2.0 ** min(job.claim.tries + 1, 6)), RETRY_AT_MOST)
-    error = str(reading.failure)[:300]
-    entry = Entry(what="roster not read", facts={"source": reading.source, "error": error})
-    state, news = _state_after(reading)
-    change = Change(
-        put={Key.of(SourceState, reading.source): state},
-        audit=(entry,) if job.claim.tries == 0 else (),
-        done=Done(claim=job.claim, next_at=reading.now + wait, failed=True),
-        frees=True,
-    )
-    context.ledger.commit(change.plus(_notes_change(context, reading, [news] if news else [])))
 
 
 def _store(
