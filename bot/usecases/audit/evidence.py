@@ -194,36 +194,16 @@ class _Block:
 def merge(exports: Sequence[Iterable[Line]], object_to: Callable[[str], None]) -> Iterator[Line]:
     """Yield the lines of several exports in the order of the chain, each line once. The exports may overlap
     and come in any order. ``object_to`` is called if they contradict each other."""
-    heads, blocks = list[Taken](), list[Iterator[_Block]]()
-    for each in exports:
-        found = iter(each)
-        heads += [line for line in islice(found, 1) if isinstance(line, Taken)]
-        blocks.append(_blocks(found))
+    found = [iter(each) for each in exports]
+    heads = [line for each in found for line in islice(each, 1) if isinstance(line, Taken)]
     if heads:
-        parts = [each.since_seal for each in heads if each.since_seal]
-        yield Taken(at=max(each.at for each in heads), since_seal=min(parts, default=0))
-    yield from _once(heapq.merge(*blocks, key=lambda it: (it.after, it.seal is None)), object_to)
+        parts = [head.since_seal for head in heads if head.since_seal]
+        yield Taken(at=max(head.at for head in heads), since_seal=min(parts, default=0))
 
-
-def _blocks(found: Iterable[Line]) -> Iterator[_Block]:
-    entries: list[Written] = []
-    number = 0
-    for line in found:
-        if isinstance(line, Written):
-            entries.append(line)
-        elif isinstance(line, Sealed):
-            number = line.number
-            yield _Block(after=number, entries=tuple(entries), seal=line)
-            entries.clear()
-    if entries:
-        yield _Block(after=number, entries=tuple(entries), seal=None)
-
-
-def _once(blocks: Iterable[_Block], object_to: Callable[[str], None]) -> Iterator[Line]:
     before: _Block | None = None
     last = ""
     unsealed: dict[str, Written] = {}
-    for block in blocks:
+    for block in heapq.merge(*map(_blocks, found), key=lambda it: (it.after, it.seal is None)):
         if block.seal is None:
             unsealed |= {each.name: each for each in block.entries}
             continue
@@ -242,6 +222,20 @@ def _once(blocks: Iterable[_Block], object_to: Callable[[str], None]) -> Iterato
             yield unsealed[name]
         else:
             object_to(f"entry {name} is unsealed in one file, and sealed in no other")
+
+
+def _blocks(found: Iterable[Line]) -> Iterator[_Block]:
+    entries: list[Written] = []
+    number = 0
+    for line in found:
+        if isinstance(line, Written):
+            entries.append(line)
+        elif isinstance(line, Sealed):
+            number = line.number
+            yield _Block(after=number, entries=tuple(entries), seal=line)
+            entries.clear()
+    if entries:
+        yield _Block(after=number, entries=tuple(entries), seal=None)
 
 
 def _order(name: str) -> tuple[int, int]:
