@@ -289,26 +289,22 @@ def change_if_failed(view: View, failure: Failure, seen: Seen | None, claim: Cla
         change = change.plus(_not_given(view, grant, failure))
     for grant in () if view.live else view.ending:
         change = change.plus(_not_taken(view, record, grant))
-    put = {**change.put, Key.of(HoldRecord, view.key): record}
-    done = Done(claim=claim, next_at=_try_at(view, record, failure), failed=not waits)
-    return replace(change, put=put, done=done)
 
-
-def _try_at(view: View, record: HoldRecord, failure: Failure) -> datetime:
-    """Return when to try again: after a pause, but in time for the end of a lease and for the moment when it
-    is too late to grant."""
-    if isinstance(failure, PermanentFailure) and any(g.state is State.APPROVED for g in view.live):
-        return view.now
+    # after a pause, but in time for the end of a lease and for the moment when it is too late to grant
     pause = backoff(record.failures)
-    if isinstance(failure, NotConfirmed):
+    if waits:
         waited = view.now - (record.failing_since or view.now)
         pause = min(max(waited / 4, timedelta(seconds=1)), LONGEST_BACKOFF)
     if isinstance(failure, TemporaryFailure) and failure.retry_after:
         pause = max(pause, timedelta(seconds=min(failure.retry_after, LONGEST_RETRY_AFTER)))
-    ends = [end for g in view.live if (end := view.snap.leases[g.id]) is not None]
-    tick = timedelta(milliseconds=1)
-    asked = [g.approved_at for g in view.live if g.state is State.APPROVED and g.approved_at]
-    return min([view.now + pause, *ends, *(at + GIVE_WITHIN + tick for at in asked)])
+    approved = [each for each in view.live if each.state is State.APPROVED]
+    late = GIVE_WITHIN + timedelta(milliseconds=1)
+    too_late = [each.approved_at + late for each in approved if each.approved_at]
+    next_at = soonest(view, min([view.now + pause, *too_late]))
+    if approved and isinstance(failure, PermanentFailure):
+        next_at = view.now
+    put = {**change.put, Key.of(HoldRecord, view.key): record}
+    return replace(change, put=put, done=Done(claim=claim, next_at=next_at, failed=not waits))
 
 
 def _not_given(view: View, grant: Grant, failure: Failure) -> Change:
