@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from bot.core.catalog import Catalog, Resource
 from bot.core.document import Document
@@ -481,35 +481,9 @@ def _more(grant: Grant, votes: Iterable[str], basis: Basis) -> int:
 
 
 def _again(grant_id: str, old: Grant, votes: Sequence[str], by: str, basis: Basis) -> tuple[Grant, Change]:
-    """Return a new grant of the same resource to the same person, which ends when the old one would have, and
-    what is to be written for it. Raises Refused."""
-    catalog, snap = basis
-    until = _end_if_again(old, votes, by, basis)
-    counted = [each for each in votes if _objection(each, old, basis) is None]
-    resource = catalog.resources[old.resource]
-    reason = because(Why.GIVEN_ANEW, by_person=by)
-    traced = Traced(rule="granted again", outcome=YES, reason=reason)
-    grant = replace(
-        unrequested_grant(grant_id, old.person, resource, Origin.ASKED, traced, basis),
-        length=int((until - snap.now).total_seconds()),
-        reason=old.reason,
-        approvals=resource.approvals,
-        votes=tuple(Vote(person=each, at=snap.now) for each in counted),
-    )
-    ground = Ground(
-        cause=Cause.APPROVAL,
-        since=snap.now,
-        until=until,
-        rule=f"granted again by {by}",
-        approved_by=tuple(counted),
-    )
-    grant, change = admission(grant, ground, resource, catalog, snap)
-    return grant, replace(change, copied=True)
-
-
-def _end_if_again(old: Grant, votes: Sequence[str], by: str, basis: Basis) -> datetime:
-    """Return until when it may be granted again: for the time that was left, but not longer than today's
-    longest length. Raises Refused if today's policy does not allow it."""
+    """Return a new grant of the same resource to the same person, which ends when the old one would have, but
+    not later than today's longest length allows, and what is to be written for it. Raises Refused, also if
+    today's policy does not allow it."""
     catalog, snap = basis
     if against := _objection(by, old, basis):
         raise Refused(against)
@@ -525,4 +499,18 @@ def _end_if_again(old: Grant, votes: Sequence[str], by: str, basis: Basis) -> da
     ask = Ask(person=old.person, resource=resource, length=length, reason=old.reason, any_reason=True)
     if refused := refusal_of(ask, catalog, facts_of(snap, resource)):
         raise Refused(refused)
-    return until
+
+    counted = tuple(each for each in votes if _objection(each, old, basis) is None)
+    reason = because(Why.GIVEN_ANEW, by_person=by)
+    traced = Traced(rule="granted again", outcome=YES, reason=reason)
+    grant = replace(
+        unrequested_grant(grant_id, old.person, resource, Origin.ASKED, traced, basis),
+        length=seconds,
+        reason=old.reason,
+        approvals=resource.approvals,
+        votes=tuple(Vote(person=each, at=snap.now) for each in counted),
+    )
+    rule = f"granted again by {by}"
+    ground = Ground(cause=Cause.APPROVAL, since=snap.now, until=until, rule=rule, approved_by=counted)
+    grant, change = admission(grant, ground, resource, catalog, snap)
+    return grant, replace(change, copied=True)
