@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from bot.core import grants
 from bot.core.blocks import Block, block_name
@@ -77,11 +77,12 @@ def admission(
         policy=catalog.version,
         seated=resource.one_holder,
     )
+    # anyone who was not looked up for this very decision is looked up now: their access ends again if it must
+    person = snap.find(Person, grant.person)
+    just_now = person is not None and person.age(snap.now) <= JUST_NOW
     due = [Due.hold(hold.key, at=snap.now) for hold in held]
-    due += [
-        Due.card(grant.id, at=snap.now),
-        Due.people(grant.person, at=_looked_at(grant.person, snap)),
-    ]
+    due.append(Due.card(grant.id, at=snap.now))
+    due.append(Due.people(grant.person, at=snap.now + PEOPLE_EVERY if just_now else snap.now))
     if ground.shift_rule:
         due.append(Due.shift(resource.name, at=ground.until))
     put: dict[Key, Document | None] = {Key.of(Grant, grant.id): moved}
@@ -178,14 +179,6 @@ def ground_facts(ground: Ground) -> dict[str, object]:
         "ground_until": ground.until.isoformat(),
         "votes": list(ground.approved_by),
     }
-
-
-def _looked_at(person: str, snap: Snapshot) -> datetime:
-    """Return when the person is next looked up: at once if that was not done for this very decision, so that
-    access ends again if it must."""
-    known = snap.find(Person, person)
-    just_now = known is not None and known.age(snap.now) <= JUST_NOW
-    return snap.now + PEOPLE_EVERY if just_now else snap.now
 
 
 def _last_voter(grant: Grant) -> str | None:
