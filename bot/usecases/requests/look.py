@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from bot.core.catalog import Catalog
@@ -110,8 +111,8 @@ def home_view(context: Context, person: str) -> HomeView:
 def _view(context: Context, person: str, *, offers: bool) -> HomeView:
     asked = context.ledger.read((), ("asked",)).all(Grant)
     people = {each.resource: set[str]() for each in asked}
-    for each in asked:
-        people[each.resource].add(each.person)
+    for grant in asked:
+        people[grant.resource].add(grant.person)
 
     def keys(catalog: Catalog) -> set[Key]:
         every = catalog.resources.values()
@@ -120,11 +121,24 @@ def _view(context: Context, person: str, *, offers: bool) -> HomeView:
 
     catalog, snap = context.read_basis(keys, (f"person:{person}", "asked"))
     everything = _standings(snap, catalog)
-    decidable = (_to_decide(person, each, catalog, snap) for each in everything)
+    decidable: list[Standing] = []  # with the digests of their terms
+    for each in everything:
+        grant, extension = each.grant, each.extension
+        resource = catalog.resources.get(grant.resource)
+        waits = grant.state is State.ASKED and not grant.undecided
+        if grant.person == person or not resource or not (waits or (extension and each.live)):
+            continue
+        if any(vote.person == person for vote in (extension or grant).votes):
+            continue
+        if approver_objection(person, resource, catalog, facts_of(snap, resource), grant.person):
+            continue
+        with suppress(Refused):
+            terms = terms_now(grant, resource, (catalog, snap), extension)
+            decidable.append(replace(each, terms=terms))
     return HomeView(
         person=person,
         mine=tuple(each for each in everything if each.grant.person == person),
-        waiting=tuple(each for each in decidable if each),
+        waiting=tuple(decidable),
         offers=_offers(person, catalog, snap) if offers else (),
     )
 
@@ -180,22 +194,3 @@ def _offers(person: str, catalog: Catalog, snap: Snapshot) -> tuple[Offer, ...]:
         else:
             found.append(Offer(resource=resource, outcome=decision.outcome.value, reason=decision.reason))
     return tuple(found)
-
-
-def _to_decide(person: str, each: Standing, catalog: Catalog, snap: Snapshot) -> Standing | None:
-    """Return the request or extension with the digest of its terms, or None if this person may not decide
-    about it now."""
-    grant, extension = each.grant, each.extension
-    resource = catalog.resources.get(grant.resource)
-    waits = grant.state is State.ASKED and not grant.undecided
-    if grant.person == person or not resource or not (waits or (extension and each.live)):
-        return None
-    votes = extension.votes if extension else grant.votes
-    if any(vote.person == person for vote in votes):
-        return None
-    if approver_objection(person, resource, catalog, facts_of(snap, resource), grant.person):
-        return None
-    try:
-        return replace(each, terms=terms_now(grant, resource, (catalog, snap), extension))
-    except Refused:
-        return None
