@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
 from bot.core.catalog import Catalog, Resource
 from bot.core.errors import PermanentFailure, Refused
-from bot.core.grants import LIVE, NOT_BEGUN, Extension, Grant, State
+from bot.core.grants import LIVE, NOT_BEGUN, Grant, State
 from bot.core.members import names_of
 from bot.core.policy import approvers_of, may_not_ask, question_of, wanted_end
 from bot.core.reasons import Why
@@ -17,7 +18,7 @@ from bot.ports.changes import Change, Claim, Done, Due, Entry, Snapshot
 from bot.ports.deadline import Deadline
 from bot.ports.documents import Card, Homepage, Key, Note, Place
 from bot.ports.slack import CardView, Messenger
-from bot.usecases.context import Basis, Context, base_of, facts_of, grant_keys
+from bot.usecases.context import Context, base_of, facts_of, grant_keys
 from bot.usecases.job import Job
 from bot.usecases.notifications.posting import (
     COPIED_BY_THEN,
@@ -179,8 +180,7 @@ def card_view(
 ) -> CardView:
     """Return what the card of a grant shows, or the message of the extension with the id ``which``."""
     resource = catalog.resources.get(grant.resource)
-    live_until = snap.leases.get(grant.id, grant.until)
-    shown = replace(grant, until=live_until)
+    shown = replace(grant, until=snap.leases.get(grant.id, grant.until))
     extension = next((each for each in grant.extensions if each.id == which), None)
     asked = extension or grant
     held = [hold.entitlement for hold in grant.gives] or (resource.gives if resource else ())
@@ -203,22 +203,16 @@ def card_view(
     facts = facts_of(snap, resource)
     by_somebody = bool(resource.approvers or resource.approve_automatically)
     refused = may_not_ask(grant.person, resource, catalog, facts)
+    terms = ""
+    with suppress(Refused):  # without an account nothing can be approved, and a click says so
+        terms = terms_now(grant, resource, (catalog, snap), extension) if view.waits else ""
     return replace(
         view,
-        terms=_terms(grant, resource, (catalog, snap), extension) if view.waits else "",
+        terms=terms,
         offer=_offer(grant, resource, snap) if view.waits and extension is None else (),
         extendable=by_somebody,
         again=by_somebody and not (refused and refused.why is Why.MAY_NOT_ASK),
     )
-
-
-def _terms(grant: Grant, resource: Resource, basis: Basis, extension: Extension | None) -> str:
-    """Return the digest of the terms; empty if the person has no account, because then nothing can be
-    approved, and a click says so."""
-    try:
-        return terms_now(grant, resource, basis, extension)
-    except Refused:
-        return ""
 
 
 def _offer(grant: Grant, resource: Resource, snap: Snapshot) -> tuple[int, ...]:
