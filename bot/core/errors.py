@@ -62,6 +62,10 @@ class PermanentFailure(RotakeyError):
     """Call a human: trying the same again cannot help until somebody changes something."""
 
 
+class Unsupported(PermanentFailure):
+    """Do without it: the target has no such ability."""
+
+
 class Misconfigured(RotakeyError):
     """Stop at start: the settings cannot work. The message says what to change."""
 

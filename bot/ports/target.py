@@ -20,8 +20,15 @@ class Abilities:
     """Distinguishes what we made from what others made, without a receipt."""
     keeps_end: bool
     """Ends access itself at ``until``; ``grant`` is called again when the end moves."""
+    hears_end: bool = False
+    """Is sent ``until`` and may act on it; ``grant`` is called again when the end moves."""
     ends_sessions: bool
     """Open sessions end with the access."""
+
+    @property
+    def knows_end(self) -> bool:
+        """Return whether the access may end at ``until`` without us."""
+        return self.keeps_end or self.hears_end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +87,8 @@ class Target(Protocol):
         ...
 
     def holders(self, entitlement: Entitlement, deadline: Deadline) -> Holders:
-        """Return everybody who has the entitlement. OURS is only what the target itself marks as ours."""
+        """Return everybody who has the entitlement. OURS is only what the target itself marks as ours. Raise
+        Unsupported if the target cannot list them."""
         ...
 
     def ready(self, hold: Hold, deadline: Deadline) -> None:

@@ -27,14 +27,14 @@ WAITS = timedelta(minutes=1)
 """The pause between two looks while all that is held there is being looked at."""
 
 
-def may_be_missing(view: View, *, keeps_end: bool) -> bool:
+def may_be_missing(view: View, *, knows_end: bool) -> bool:
     """Return whether access that is not there was taken from those who have it: it was given, it was ours,
     and neither a late call of our own nor the target's own clock can have ended it. If somebody was newly
     approved for it, it is granted in any case."""
     record = view.record
     if record.phase is not Phase.GIVEN or record.untouchable or record.look_again or view.has_news:
         return False
-    return bool(view.live) and not (keeps_end and may_have_ended_itself(record.given_until, view.now))
+    return bool(view.live) and not (knows_end and may_have_ended_itself(record.given_until, view.now))
 
 
 def change_if_missing(view: View, seen: Observed, claim: Claim) -> Change:

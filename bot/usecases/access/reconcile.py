@@ -151,7 +151,7 @@ class Reconciliation:
     def _keep(self, view: View) -> Observed:
         target = self._calls(view)
         record, given_once = view.record, view.record.phase is Phase.GIVEN
-        moved = target.keeps_end and record.given_until != view.until
+        moved = target.knows_end and record.given_until != view.until
         if given_once and not moved and seen_lately(view):
             return Observed(seen=None, until=record.given_until)
         asked = record.receipts
@@ -165,7 +165,7 @@ class Reconciliation:
             if moved and given_once and asked and not record.untouchable:
                 return self._grant(target, self._note_granting(view, record.baseline or seen.presence))
             return Observed(seen=seen, until=record.given_until, asked=asked)
-        if seen.presence is Presence.NONE and hands.may_be_missing(view, keeps_end=target.keeps_end):
+        if seen.presence is Presence.NONE and hands.may_be_missing(view, knows_end=target.knows_end):
             missing = missing_after(record, seen, view.losses, view.now)
             if missing.cause is Absence.TARGET:
                 return replace(self._give(target, view, seen), again=True, cause=missing.cause)

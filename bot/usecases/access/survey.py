@@ -172,7 +172,7 @@ class _Round:
             calls = TargetCalls(self.find, self.name, self.job)
         except TargetFailed:
             return None
-        if not may_be_missing(view, keeps_end=calls.keeps_end):
+        if not may_be_missing(view, knows_end=calls.knows_end):
             return None
         try:
             return calls.look(view)

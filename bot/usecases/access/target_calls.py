@@ -43,8 +43,8 @@ class TargetCalls:
             self.target = find(name)
 
     @property
-    def keeps_end(self) -> bool:
-        return self.target.abilities.keeps_end
+    def knows_end(self) -> bool:
+        return self.target.abilities.knows_end
 
     def look(self, view: View) -> Seen:
         """Return what the target shows. If it cannot tell, or another system answers, that is a failure."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 
 from bot.core.catalog import Catalog, Entitlement
-from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.core.errors import PermanentFailure, TemporaryFailure, Unsupported
 from bot.core.holds import Hold
 from bot.ports.deadline import Deadline
 from bot.ports.documents import Key, Swept, TargetSystems
@@ -68,11 +68,15 @@ def look_at_gives(
     about = f"target {gives[0].target}"
     try:
         target = find(gives[0].target)
-        held = [len(target.holders(each, deadline).holders) for each in gives]
+        try:
+            held = [len(target.holders(each, deadline).holders) for each in gives]
+            said = f"{count_of(len(held), 'entitlement')}, {count_of(sum(held), 'holder')}"
+        except Unsupported:
+            said = "it cannot list who has access"
     except (TemporaryFailure, PermanentFailure) as failure:
         yield wrong(about, str(failure), "until it answers, nobody gets or loses access there")
         return
-    yield ok(about, f"answers; {count_of(len(held), 'entitlement')}, {count_of(sum(held), 'holder')}")
+    yield ok(about, f"answers; {said}")
     yield from abilities(about, target.abilities)
     yield from warnings(about, target, gives, accounts, deadline)
 

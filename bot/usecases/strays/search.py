@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from bot.core.catalog import Entitlement
 from bot.core.document import Document
-from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.core.errors import PermanentFailure, TemporaryFailure, Unsupported
 from bot.core.grants import LIVE, Grant, HoldState
 from bot.core.holds import HoldRecord, Phase, Presence, System
 from bot.core.reasons import Why, because
@@ -94,7 +94,8 @@ def look_for_strays(context: Context, census: Census, find: Callable[[str], Targ
 
 
 def _look(target: Target, name: str, entitlements: Iterable[Entitlement], job: Job) -> Looked:
-    """Ask the target who has each entitlement. One that cannot be read hides no other."""
+    """Ask the target who has each entitlement. One that cannot be read hides no other, and at a target that
+    lists nobody there is nothing to compare."""
     holders: dict[Entitlement, Mapping[str, Presence]] = {}
     rest: list[Entitlement] = []
     system: System | None = None
@@ -105,6 +106,8 @@ def _look(target: Target, name: str, entitlements: Iterable[Entitlement], job: J
             continue
         try:
             found = target.holders(each, job.call())
+        except Unsupported:
+            continue
         except (TemporaryFailure, PermanentFailure) as failed:
             failure = failed
             continue

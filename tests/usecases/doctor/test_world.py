@@ -20,7 +20,7 @@ from bot.core.catalog import (
     Resource,
     version_of,
 )
-from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
+from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure, Unsupported
 from bot.core.people import Group
 from bot.core.reasons import Why, because
 from bot.core.shifts import Roster
@@ -356,6 +356,13 @@ def test_a_target_with_a_lock_of_its_own_that_cannot_mark(story: Story) -> None:
         Grade.LOOK_AT,
         "it cannot mark what Rotakey grants, so strays are not found there",
     )
+
+
+def test_a_target_that_lists_nobody_answers(story: Story) -> None:
+    it = FakeTarget(lambda: story.now, keeps_end=True, marks=False)
+    it.failing["holders"] = Unsupported("orders-db does not support holders")
+    first, _ = target(story, it)
+    assert first == ok("target orders-db", "answers; it cannot list who has access")
 
 
 def test_a_target_that_does_not_answer(story: Story) -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from bot.core.catalog import Catalog, Entitlement, SecurityRules, StrayMode, StrayRules
-from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.core.errors import PermanentFailure, TemporaryFailure, Unsupported
 from bot.core.grants import State
 from bot.core.holds import Hold, HoldRecord, Phase, Presence
 from bot.core.reasons import Why, because
@@ -133,6 +133,20 @@ def test_what_others_made_and_what_nobody_can_tell_is_never_touched() -> None:
     look(story)
     assert story.has(EVE)
     assert (strays(story), unmarked.count("revoke")) == ({}, 0)
+
+
+def test_a_target_that_lists_nobody_is_left_in_peace() -> None:
+    """Nothing is found there, nothing seems to have vanished, and nobody is told of a failure."""
+    silent = FakeTarget(lambda: story.now, marks=False)
+    silent.failing["holders"] = Unsupported("orders-db does not support holders")
+    story = Story(policy(StrayMode.ENFORCE), targets={"orders-db": silent})
+    story.target = silent
+    story.ask(ADA, length="4h")
+    story.run_due()
+    look(story)
+    assert (story.has(ADA), silent.count("grant")) == (True, 1)
+    assert story.memory.read({Key.of(Strays, "orders-db")}).find(Strays, "orders-db"), "the look is done"
+    assert (strays(story), said(story), story.messenger.alerts_in(SECURITY)) == ({}, [], [])
 
 
 def test_access_whose_end_is_overdue_is_no_stray(enforcing: Story) -> None:
