@@ -217,6 +217,8 @@ class Grant(Document, kind="grant"):
     had_before: bool = False
     seated: bool = False
     left_by: str | None = None
+    sessions_kept: tuple[str, ...] = ()
+    """Targets that say they left sessions open which used the access."""
     """The grantor, in the target's words, of the same access that the person still has after the end."""
     overdue_since: datetime | None = None
     trouble: str | None = None
@@ -440,12 +442,20 @@ def hold_failed(grant: Grant, hold: str, *, now: datetime, trouble: str) -> Gran
 
 
 def hold_settled(
-    grant: Grant, hold: str, *, now: datetime, kept_by: str | None = None, left_by: str | None = None
+    grant: Grant,
+    hold: str,
+    *,
+    now: datetime,
+    kept_by: str | None = None,
+    left_by: str | None = None,
+    sessions_at: str | None = None,
 ) -> Grant:
     """Record that a hold is gone, or goes on for another grant; the last one makes the grant ENDED.
-    ``left_by`` is the grantor of access that the person still has from somebody else."""
+    ``left_by`` is the grantor of access that the person still has from somebody else; ``sessions_at`` is the
+    target, if it says that it left sessions open."""
     _only(grant, State.ENDING)
-    grant = replace(grant, left_by=left_by or grant.left_by)
+    open_at = dict.fromkeys((*grant.sessions_kept, *([sessions_at] if sessions_at else [])))
+    grant = replace(grant, left_by=left_by or grant.left_by, sessions_kept=tuple(open_at))
     how = HoldState.KEPT if kept_by else HoldState.GONE
     holds = {**grant.holds, hold: how}
     keeper = kept_by or grant.kept_by

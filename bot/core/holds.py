@@ -133,6 +133,8 @@ class Seen:
     sessions: int = 0
     confirmed: bool = True
     why: str | None = None
+    sessions_kept: bool = False
+    """The target says that sessions which used the access were left open."""
     position: Position | None = None
     """The target's position when it was looked at; None if the kind has none."""
 

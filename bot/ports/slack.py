@@ -56,6 +56,8 @@ class CardView:
     """More time may be requested."""
     again: bool = True
     """The person may request the resource again."""
+    confirmed_by: tuple[str, ...] = ()
+    """``endpoint``, ``program``: only these, which are the reader's own, say that the access is there."""
     shared_with: tuple[tuple[str, datetime | None], ...] = ()
     """Once it ends: others who still have a login that is meant to be shared, and until when."""
     copied: bool = True

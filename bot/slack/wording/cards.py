@@ -32,6 +32,8 @@ _SESSIONS = {
     "ended": "Open sessions are closed when it ends.",
     "ended_on_primary": "Open sessions are closed when it ends, except any on replicas.",
     "kept": "Open sessions stay open when it ends.",
+    "endpoint": "Whether open sessions are closed when it ends depends on your endpoint.",
+    "program": "Whether open sessions are closed when it ends depends on your program.",
     "unknown": "Whether open sessions are closed when it ends depends on the target.",
 }
 
@@ -193,6 +195,8 @@ def gives(view: CardView) -> str:
     parts = [f"{safe_text(view.title, 150)}."] if view.title else []
     if what:
         parts.append(f"Gives {what}{more}.")
+    if view.confirmed_by and view.grant.state is State.ACTIVE:
+        parts.append(f"Confirmed by {in_words([f'your {each}' for each in view.confirmed_by], 'and')}.")
     if view.sessions:
         parts.append(_SESSIONS.get(view.sessions) or safe_text(view.sessions, 200))
     return " ".join(parts)
@@ -293,6 +297,9 @@ def trouble(view: CardView) -> str:
     if grant.left_by and not grant.open:
         grantor = safe_text(grant.left_by, 80)
         lines.append(f"The access itself stays: {grantor} granted it in the meantime.")
+    if grant.sessions_kept and not grant.open:
+        where = in_words([safe_text(each, 63) for each in grant.sessions_kept], "and")
+        lines.append(f"Open sessions may go on: {where} left them open.")
     if grant.had_before and grant.state is not State.ASKED:
         lines.append("The account had this access before, from elsewhere; I leave that as it was.")
     if not view.copied:

@@ -239,11 +239,16 @@ def _one_settled(
 ) -> Change:
     left_by = (seen.grantor or "somebody else") if seen and still else None
     kept_by = keeper.id if keeper else None
-    moved = grants.hold_settled(grant, view.key, now=view.now, kept_by=kept_by, left_by=left_by)
+    sessions_at = view.hold.target if seen and seen.sessions_kept and not keeper else None
+    moved = grants.hold_settled(
+        grant, view.key, now=view.now, kept_by=kept_by, left_by=left_by, sessions_at=sessions_at
+    )
     facts: dict[str, object] = {"hold": hold_name(view.hold), "person": grant.person}
     facts["kept_by" if keeper else "seen"] = kept_by or (seen.presence if seen else Presence.NONE).value
     if left_by:
         facts["left_by"] = left_by
+    if sessions_at:
+        facts["sessions"] = "kept"
     change = Change(
         put={Key.of(Grant, grant.id): moved},
         due=(Due.card(grant.id, at=view.now),),

@@ -49,6 +49,9 @@ NEWS = frozenset({State.WAITING, State.ACTIVE, State.DENIED, State.LAPSED, State
 
 OVER = frozenset({State.ENDING, State.ENDED})
 
+WORST_SESSIONS = ("kept", "unknown", "endpoint", "program", "ended_on_primary", "ended")
+"""What targets do with open sessions, the worst first."""
+
 TOO_LATE = PermanentFailure("refused until there was nothing to decide any more")
 
 
@@ -190,7 +193,8 @@ def card_view(
         title=resource.title if resource else grant.resource,
         gives=tuple(map(str, held)),
         # the worst that any of these targets does
-        sessions=next((each for each in ("kept", "ended_on_primary", "ended") if each in said), "unknown"),
+        sessions=next((each for each in WORST_SESSIONS if each in said), "unknown"),
+        confirmed_by=tuple(each for each in ("endpoint", "program") if each in said),
         needed=max(asked.approvals - len(asked.votes), 0),
         offer=(),
         max_length=resource.lengths.max if resource else 0,

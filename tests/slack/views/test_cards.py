@@ -277,6 +277,10 @@ def ground(cause: Cause, **about: Any) -> Ground:
             "The access itself stays: postgres granted it in the meantime.",
         ),
         (
+            view(State.ENDED, sessions_kept=("hook", "vault")),
+            "Open sessions may go on: hook and vault left them open.",
+        ),
+        (
             view(State.ACTIVE, grounds=(ground(Cause.APPROVAL, approved_by=(BOB,)), ground(Cause.INCIDENT))),
             f"Approved by <@U02BOB> until {AT_TEN}; for the incident until {AT_TEN}.",
         ),
@@ -296,6 +300,8 @@ def test_what_is_not_as_it_should_be(shown: object, line: str) -> None:
         ("ended", "Open sessions are closed when it ends."),
         ("ended_on_primary", "Open sessions are closed when it ends, except any on replicas."),
         ("kept", "Open sessions stay open when it ends."),
+        ("endpoint", "Whether open sessions are closed when it ends depends on your endpoint."),
+        ("program", "Whether open sessions are closed when it ends depends on your program."),
         ("unknown", "Whether open sessions are closed when it ends depends on the target."),
     ],
 )

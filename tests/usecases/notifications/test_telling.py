@@ -301,6 +301,7 @@ CHANGED: Mapping[str, tuple[object, ...]] = {
     "had_before": (True,),
     "seated": (True,),
     "left_by": ("postgres",),
+    "sessions_kept": (("orders-db",),),
     "overdue_since": (NINE + timedelta(hours=1),),
     "lease_ended_at": (NINE,),
     "trouble": ("orders-db does not answer",),
