@@ -196,6 +196,17 @@ def _parse_given(value: object, info: ValidationInfo) -> Given:
     return shape.model_validate(value, context=info.context)
 
 
+def _gives_schemas() -> list[dict[str, object]]:
+    """Return the schemas of what can be given, each with the kinds of target that take it in its comment."""
+    kinds: dict[type[Given], list[str]] = {}
+    for name, kind in TARGET_SETTINGS.items():
+        kinds.setdefault(kind.gives, []).append(name)
+    return [
+        {**gives.model_json_schema(), "$comment": f"kind: {' or '.join(names)}"}
+        for gives, names in kinds.items()
+    ]
+
+
 class ResourceShape(Settings):
     title: Line
     """The name that people read."""
@@ -203,7 +214,7 @@ class ResourceShape(Settings):
         Annotated[
             Given,
             PlainValidator(_parse_given),
-            WithJsonSchema({"anyOf": [kind.gives.model_json_schema() for kind in TARGET_SETTINGS.values()]}),
+            WithJsonSchema({"anyOf": _gives_schemas()}),
         ]
     ]
     """The access that its holder gets at the targets."""

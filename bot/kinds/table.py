@@ -13,6 +13,7 @@ from bot.ports.oncall import OnCallSource
 from bot.ports.target import Target
 from bot.settings import SourceSettings, TargetSettings
 from bot.targets.postgres.settings import PostgresSettings
+from bot.targets.webhook.settings import WebhookSettings
 
 T = TypeVar("T", bound=TargetSettings)
 S = TypeVar("S", bound=SourceSettings)
@@ -44,6 +45,12 @@ def _postgres(name: str, settings: PostgresSettings) -> Target:
     return Postgres(name, settings.url.get_secret_value(), settings.sessions, replicas)
 
 
+def _webhook(name: str, settings: WebhookSettings) -> Target:
+    from bot.targets.webhook.target import Webhook  # noqa: PLC0415 -- loaded only if there is one
+
+    return Webhook(name, settings.url, settings.secret.get_secret_value())
+
+
 def _pagerduty(name: str, settings: PagerDutySettings) -> OnCallSource:
     from bot.oncall.pagerduty.source import PagerDuty  # noqa: PLC0415 -- loaded only if there is one
 
@@ -52,6 +59,7 @@ def _pagerduty(name: str, settings: PagerDutySettings) -> OnCallSource:
 
 TARGETS: Mapping[str, TargetKind[Any]] = {
     "postgres": TargetKind(settings=PostgresSettings, build=_postgres, extra="postgres"),
+    "webhook": TargetKind(settings=WebhookSettings, build=_webhook),
 }
 SOURCES: Mapping[str, SourceKind[Any]] = {
     "pagerduty": SourceKind(settings=PagerDutySettings, build=_pagerduty),

@@ -86,4 +86,4 @@ def test_each_kind_says_its_name_and_how_what_it_gives_is_written() -> None:
     for target in TARGET_SETTINGS.values():
         assert issubclass(target, TargetSettings)
         assert issubclass(target.gives, Given)
-        assert len(target.gives.model_fields) > 1
+        assert len(target.gives.model_fields) > 1 or target.gives.model_config["extra"] == "allow"

@@ -45,7 +45,7 @@ def test_good_files_fit() -> None:
         ("max: 12h", "max: 12"),
         ("max: 12h", "max: 12 o'clock"),
         ("kind: pagerduty", "kind: pagerdury"),
-        ("role: orders_rw", "rolle: orders_rw"),
+        ("{target: orders-db, role: orders_rw}", "{target: orders-db}"),
         ("sessions: keep", "sessions: stay"),
         ("slack/dba, U02BOB", "slack/DBA"),
         ("slack/dba, U02BOB", "everyone"),

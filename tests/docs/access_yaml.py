@@ -65,6 +65,8 @@ def rows() -> Iterator[Row]:
                 kind, meaning = f"{kind}, {bounds[1]} to {bounds[2]}", meaning[: bounds.start()]
             default = "required" if key in required else _shown(each.get("default"))
             yield section, key, kind, default, meaning
+        if required and isinstance(others := part.get("additionalProperties"), dict):
+            yield section, "any other", walk.kind(others, section), "", walk.meaning(part)
         walk.waiting = [*later, *reversed(walk.waiting)]
 
 
@@ -82,7 +84,7 @@ class _Walk:
         for known, section in self._known:
             if known == part["properties"]:
                 return section
-        section = place + _telling_apart(part["properties"], place)
+        section = place + _telling_apart(part, place)
         self._known.append((part["properties"], section))
         self.waiting.append((section, part))
         return section
@@ -133,8 +135,11 @@ def _named(part: Schema) -> tuple[str, Schema]:
     return "", part["additionalProperties"]
 
 
-def _telling_apart(properties: Schema, place: str) -> str:
+def _telling_apart(part: Schema, place: str) -> str:
     """Return what tells this section from others of the same place: the kind, or the only key of a rule."""
+    properties: Schema = part["properties"]
+    if comment := part.get("$comment"):
+        return f", {comment}"
     if kind := properties.get("kind", {}).get("const"):
         return f", kind: {kind}"
     return f", {next(iter(properties))}" if place.endswith("[]") and len(properties) == 1 else ""

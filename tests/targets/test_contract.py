@@ -23,6 +23,7 @@ from bot.sandbox.stack.servers import Postgres as Server
 from bot.targets.postgres.target import Postgres
 from bot.testing.postgres import Roles, fresh_roles
 from bot.testing.target import FakeTarget
+from tests.targets.webhook.stage import on_an_endpoint
 
 UNTIL = datetime(2026, 3, 2, 13, 0, tzinfo=UTC)
 ROLE = Entitlement(target="orders-db", what=(("role", "orders_rw"),))
@@ -197,6 +198,7 @@ def in_memory(marks: bool) -> Iterator[Stage]:
 STAGES: dict[str, tuple[Callable[..., AbstractContextManager[Stage]], str]] = {
     "postgres": (on_postgres, "newer_server"),
     "postgres-15": (on_postgres, "older_server"),
+    "webhook": (on_an_endpoint, "without_ends"),
     "memory": (in_memory, "with_marks"),
     "memory-unmarked": (in_memory, "without_marks"),
 }
@@ -207,6 +209,12 @@ IN_MEMORY = {"memory"}
 @pytest.fixture
 def with_marks() -> bool:
     return True
+
+
+@pytest.fixture
+def without_ends() -> bool:
+    """The suite's end is long over by the clock of a real endpoint."""
+    return False
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Targets that somebody else implements: a request, an answer, and what the answer proves."""

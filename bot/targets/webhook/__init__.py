@@ -1,0 +1,1 @@
+"""An HTTPS endpoint of one's own as a target."""
