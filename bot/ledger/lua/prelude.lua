@@ -97,7 +97,7 @@ end
 local drawn
 
 -- One for each script that runs. None is drawn twice, not even after the counter was lost: it goes on from
--- the time in ms.
+-- the time in ms, and over time fewer than one is drawn in each.
 local function draw()
   if not drawn then
     redis.call('SET', counter, text(now), 'NX')
