@@ -183,11 +183,13 @@ AccountName = Annotated[
 class FileContext:
     """The context for reading a part of the file. ``kinds``: target -> its kind, if known; ``keys``: the
     allowed keys of each mapping read, by the identity of the mapping. ``bare_secrets``: secrets may be in the
-    file itself. ``spared``: the secrets that are ``Missing``, by their identity; they are empty."""
+    file itself. ``spared``: the secrets that are ``Missing``, by their identity; they are empty.
+    ``command_dir``: the folder of programs, which the file cannot name."""
 
     kinds: Mapping[str, str | None] = field(default_factory=dict)
     sources: frozenset[str] = frozenset()
     bare_secrets: bool = False
+    command_dir: str = ""
     keys: dict[int, tuple[str, ...]] = field(default_factory=dict)
     spared: set[int] = field(default_factory=set)
 
@@ -285,6 +287,10 @@ class TargetSettings(Kind):
     every system of this kind, or at some hosts of it, and that no person may have through Rotakey."""
 
     gives: ClassVar[type[Given]]
+    runs_programs: ClassVar[bool] = False
+    """Runs programs of the worker's machine, so the policy in Redis must be signed."""
+    same_server: ClassVar[str] = "same address"
+    """What two targets have in common if their ``servers`` do."""
     address: ClassVar[tuple[str, ...]] = ()
     administrators: ClassVar[frozenset[str]] = frozenset()
     kind: str

@@ -80,6 +80,9 @@ class Environment:
     """The key that authenticates the policy text in Redis: at least 32 characters, or two keys with a space
     between them while it is rotated. Make one with openssl rand -hex 32. Example: ``6f1c…``."""
 
+    command_dir: str
+    """The folder of the programs that targets of the kind command run. Example: ``/opt/rotakey/commands``."""
+
     @classmethod
     def read(cls, environ: Mapping[str, str], *, needs: Collection[Need] = ()) -> Environment:
         """Read the variables. ``needs`` are those the command cannot do without: WEB, WORKER, or nothing.
@@ -101,6 +104,7 @@ class Environment:
             worker_threads=reader.plain("WORKER_THREADS", _threads),
             audit_key=reader.secret("AUDIT_KEY", _pem),
             secret_key=reader.secret("SECRET_KEY", _keys),
+            command_dir=reader.plain("COMMAND_DIR", _folder) or "",
         )
         reader.demand(needs)
         reader.finish()
@@ -214,6 +218,12 @@ def _api_url(text: str) -> str:
     if not re.fullmatch(r"https?://[\x21-\x7e]+", text):
         raise _Unfit("is not a valid URL; write one that starts with https://")
     return text.rstrip("/") + "/"
+
+
+def _folder(text: str) -> str:
+    if not Path(text).is_absolute():
+        raise _Unfit("is not an absolute path; write one that starts with /")
+    return text
 
 
 def _redis_url(text: str) -> str:

@@ -19,7 +19,7 @@ from bot.config.mistakes import MOST_TOLD, Fault, Mistake, Unreadable, in_order
 from bot.config.servers import duplicate_servers, locations
 from bot.config.shapes import File, ResourceShape
 from bot.config.tree import Tree, decode, part, read
-from bot.config.variables import FILLED, Variables, substitute, variable_names
+from bot.config.variables import FILLED, Variables, command_dir, substitute, variable_names
 from bot.core.catalog import Catalog
 from bot.core.errors import Misconfigured
 from bot.settings import FileContext, SourceSettings, TargetSettings
@@ -76,7 +76,7 @@ def cautions(
     variables = Variables(os.environ if environ is None else environ, MEANINGS)
     tree = with_defaults(read(decode(text)), variables)
     value = substitute(tree.value, variables, [])
-    found = doubts(parts_of(value, _context(value)), value, copies=copies, tries=tries)
+    found = doubts(parts_of(value, _context(value, variables)), value, copies=copies, tries=tries)
     told = _mistakes(found, tree, name)
     return in_order(replace(each, text=f"warning: {each.text}") for each in told)
 
@@ -114,7 +114,7 @@ def _read(
     tree = with_defaults(written, variables)
     found = list(tree.faults)
     value = substitute(tree.value, variables, found, sparing=not secrets)
-    context = _context(value)
+    context = _context(value, variables)
     file = None
     try:
         file = File.model_validate(value, context=context)
@@ -136,13 +136,14 @@ def _read(
     )
 
 
-def _context(value: object) -> FileContext:
+def _context(value: object, variables: Variables) -> FileContext:
     named = {
         name: settings.get("kind") if isinstance(settings, dict) else None
         for name, settings in part(value, "targets").items()
     }
     kinds = {name: kind if isinstance(kind, str) else None for name, kind in named.items()}
-    return FileContext(kinds=kinds, sources=frozenset(part(value, "oncall")))
+    sources = frozenset(part(value, "oncall"))
+    return FileContext(kinds=kinds, sources=sources, command_dir=command_dir(variables))
 
 
 def _the_first(mistakes: list[Mistake]) -> list[Mistake]:

@@ -30,10 +30,8 @@ def duplicate_servers(tree: Tree, filled: object) -> Iterator[Fault]:
         first = next((names[each] for each in sorted(servers) if each in names), None)
         if first is not None:
             line = tree.line(("targets", first))
-            text = (
-                f"is the same server as {first} on line {line} (same host and port); give its roles at"
-                f" {first} instead, because a server must have one name, whatever the database and the user"
-            )
+            same = kind.same_server if kind else TargetSettings.same_server
+            text = f"is the same system as {first} on line {line} ({same}); give both one name"
             yield Fault(path=("targets", name), text=text)
         names |= {each: name for each in servers if each not in names}
 

@@ -15,7 +15,7 @@ from bot.config.forms import Name, Workspace
 from bot.config.mistakes import Mistake, Path, Unreadable, in_order
 from bot.config.shapes import Target
 from bot.config.tree import Tree, decode, read
-from bot.config.variables import Variables, substitute, variable_names
+from bot.config.variables import Variables, command_dir, substitute, variable_names
 from bot.core.catalog import version_of
 from bot.core.errors import Misconfigured
 from bot.settings import FileContext, Settings, TargetSettings
@@ -93,7 +93,7 @@ class _Judge:
 
     def _validate(self, shape: type[S], raw: object, path: Path) -> S | str:
         """Return the validated value, or what is wrong with it as text."""
-        context = FileContext(bare_secrets=True)
+        context = FileContext(bare_secrets=True, command_dir=command_dir(self._variables))
         faults = [each for each in self._tree.faults if each.path[: len(path)] == path]
         value = substitute(raw, self._variables, faults)
         try:

@@ -13,7 +13,7 @@ from bot.settings import VARIABLE, FromVariable, Missing
 FILLED = ("targets", "oncall")
 """The parts of the file in whose settings variables are filled in."""
 
-OWN = re.compile(r"(SLACK|REDIS)_.*|(AUDIT|SECRET)_KEY(_FILE)?")
+OWN = re.compile(r"(SLACK|REDIS)_.*|((AUDIT|SECRET)_KEY|COMMAND_DIR)(_FILE)?")
 """Variables that the bot itself needs. A policy must not be able to send one of them elsewhere."""
 
 _USE = re.compile(r"\$\$|\$\{([^}]*)\}?")
@@ -49,6 +49,14 @@ class Variables:
             raise NotGiven(
                 f"cannot be read from the file that {name}_FILE names: {why}; check the path"
             ) from None
+
+
+def command_dir(variables: Variables) -> str:
+    """Return the folder of programs; empty if it is not set or cannot be read, as ``Environment`` says."""
+    try:
+        return variables.find("COMMAND_DIR") or ""
+    except NotGiven:
+        return ""
 
 
 def substitute(

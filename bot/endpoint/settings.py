@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import ConfigDict, StringConstraints, model_validator
+from pydantic import ConfigDict, model_validator
 
-from bot.settings import Given, wrong
+from bot.settings import Form, Given, wrong
 
 NAME = r"[a-z][a-z0-9_]{0,39}"
 
-Words = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\r\n\x00]+$")]
+Words = Annotated[
+    str, Form(r"[^\r\n\x00]{1,300}", "is not a valid text; write 1 to 300 characters on one line")
+]
 
 
 class EndpointGiven(Given):

@@ -12,6 +12,7 @@ from bot.oncall.pagerduty.settings import PagerDutySettings
 from bot.ports.oncall import OnCallSource
 from bot.ports.target import Target
 from bot.settings import SourceSettings, TargetSettings
+from bot.targets.command.settings import CommandSettings
 from bot.targets.postgres.settings import PostgresSettings
 from bot.targets.webhook.settings import WebhookSettings
 
@@ -51,6 +52,12 @@ def _webhook(name: str, settings: WebhookSettings) -> Target:
     return Webhook(name, settings.url, settings.secret.get_secret_value())
 
 
+def _command(name: str, settings: CommandSettings) -> Target:
+    from bot.targets.command.target import Command  # noqa: PLC0415 -- loaded only if there is one
+
+    return Command(name, settings.run, settings.folder)
+
+
 def _pagerduty(name: str, settings: PagerDutySettings) -> OnCallSource:
     from bot.oncall.pagerduty.source import PagerDuty  # noqa: PLC0415 -- loaded only if there is one
 
@@ -59,6 +66,7 @@ def _pagerduty(name: str, settings: PagerDutySettings) -> OnCallSource:
 
 TARGETS: Mapping[str, TargetKind[Any]] = {
     "postgres": TargetKind(settings=PostgresSettings, build=_postgres, extra="postgres"),
+    "command": TargetKind(settings=CommandSettings, build=_command),
     "webhook": TargetKind(settings=WebhookSettings, build=_webhook),
 }
 SOURCES: Mapping[str, SourceKind[Any]] = {

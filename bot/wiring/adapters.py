@@ -24,6 +24,7 @@ from bot.ports.documents import Key, PolicyInForce, PolicyText
 from bot.ports.ledger import Ledger
 from bot.ports.oncall import OnCallSource
 from bot.ports.target import Target
+from bot.settings import TargetSettings
 from bot.usecases import enact
 from bot.usecases.access import former
 from bot.usecases.access.former import Elsewhere, RevokeOnly, Unusable, former_target, former_versions
@@ -36,6 +37,14 @@ log = structlog.get_logger(__name__)
 ENACTED = Key.of(PolicyInForce)
 
 NOT_IN_FORCE = "this process's policy is not in force yet, so it grants nothing; see rotakey doctor"
+
+
+def program_needs_key(target: str) -> str:
+    """Say what is missing if a policy that anybody could have written to Redis would run a program."""
+    return (
+        f"{target} runs a program, so the policy in Redis has to be signed: set SECRET_KEY in all processes;"
+        " make one with openssl rand -hex 32"
+    )
 
 
 class Adapters:
@@ -192,7 +201,7 @@ class Adapters:
             raise PermanentFailure(
                 f"target {name} is no longer in access.yaml: put it back until nothing is held there"
             )
-        built: Target = self._once(name, settings, build_target)
+        built = self._target_of(name, settings)
         here = self.catalog.located.reached.get(name)
         if here and here != self._reached.get(name, here):
             return Elsewhere(built, lambda: TemporaryFailure(self._elsewhere(name)))
@@ -216,7 +225,7 @@ class Adapters:
             except PermanentFailure as failure:
                 found.append(Unusable(failure))
             else:
-                found.append(self._once(name, settings, build_target))
+                found.append(self._target_of(name, settings))
         unusable = [each for each in found if isinstance(each, Unusable)]
         if unusable and len(unusable) == len(found):
             raise unusable[0].failure
@@ -279,6 +288,12 @@ class Adapters:
         """Close everything that was built and keeps connections."""
         for built in self._built.values():
             _close(built)
+
+    def _target_of(self, name: str, settings: TargetSettings) -> Target:
+        if settings.runs_programs and not self._env.secret_keys:
+            raise PermanentFailure(program_needs_key(name))
+        built: Target = self._once(name, settings, build_target)
+        return built
 
     def _once(self, name: str, settings: Any, build_it: Callable[..., Any]) -> Any:
         with self._building:

@@ -22,7 +22,7 @@ from bot.usecases.audit.retention import Retention
 from bot.usecases.audit.rollback import RollbackGuard
 from bot.usecases.audit.seal import Sealing
 from bot.usecases.context import Context
-from bot.wiring.adapters import Adapters, policy_text
+from bot.wiring.adapters import Adapters, policy_text, program_needs_key
 from bot.wiring.ids import new_id
 
 
@@ -74,7 +74,11 @@ def trust(pems: Iterable[bytes]) -> Trusts:
 def components(
     env: config.Environment, policy: config.Policy, environ: Mapping[str, str], *, secrets: bool = True
 ) -> Components:
-    """Put the parts of a process together. Without ``secrets`` it reaches no target and no source."""
+    """Put the parts of a process together. Without ``secrets`` it reaches no target and no source. Raise
+    Misconfigured if a target runs programs and the policy in Redis would not be signed."""
+    unsigned = [name for name, each in policy.targets.items() if each.runs_programs and not env.secret_keys]
+    if unsigned:
+        raise Misconfigured(program_needs_key(unsigned[0]))
     redis = connect(env.redis_url.get_secret_value(), policy.workspace)
     ledger = RedisLedger(redis, policy.workspace, copies=env.redis_copies)
     client = WebClient(token=env.slack_bot_token.get_secret_value(), base_url=env.slack_api_url)

@@ -66,7 +66,7 @@ access.yaml:9: targets.orders-db.url: the variable ORDERS_DB_URL is not set; set
 access.yaml:10: targets.bills-db.url: is a secret, and this file must not contain secrets; write only a variable, such as ${ORDERS_DB_URL}, and set that variable in the environment
 access.yaml:11: targets.stock-db.…: has no value; fill it in, or remove it
 access.yaml:12: targets.stack-db.url: the variable ORDERS_DB_URL is not set; set it in the environment
-access.yaml:12: targets.stack-db: is the same server as orders-db on line 9 (same host and port); give its roles at orders-db instead, because a server must have one name, whatever the database and the user
+access.yaml:12: targets.stack-db: is the same system as orders-db on line 9 (same host and port, whatever the database and the user); give both one name
 access.yaml:15: resources.prod-db.titel: unknown key; did you mean title?
 access.yaml:16: resources.prod-db.gives[0].target: "orders-bd" is not one of the targets; did you mean orders-db?
 access.yaml:17: resources.prod-db.duration.default: "2d" is longer than max; shorten it, or raise max

@@ -18,8 +18,8 @@ resources:
   prod-db: {title: Orders, gives: [{target: orders-db, role: rw}], approvers: [U02BOB]}
 """
 TOLD = (
-    "targets.bills-db: is the same server as orders-db on line 2 (same host and port); give its roles at"
-    " orders-db instead, because a server must have one name, whatever the database and the user"
+    "targets.bills-db: is the same system as orders-db on line 2 (same host and port, whatever the database"
+    " and the user); give both one name"
 )
 
 
@@ -46,7 +46,7 @@ def said(orders: str, bills: str, text: str = TEXT) -> list[str]:
 def test_two_names_for_one_server_are_a_mistake_that_names_both_lines(one: str, other: str) -> None:
     assert said(one, other) == [f"access.yaml:3: {TOLD}"]
     assert said(other, one) == [f"access.yaml:3: {TOLD}"]
-    with pytest.raises(Misconfigured, match="is the same server as orders-db on line 2"):
+    with pytest.raises(Misconfigured, match="is the same system as orders-db on line 2"):
         load(TEXT, environ={"ORDERS_DB_URL": one, "BILLS_DB_URL": other})
 
 
@@ -85,8 +85,8 @@ def test_a_third_name_is_told_of_the_first() -> None:
     assert [
         each.partition(" on line")[0] for each in said("postgresql://db/a", "postgresql://db/b", text)
     ] == [
-        "access.yaml:3: targets.bills-db: is the same server as orders-db",
-        "access.yaml:6: targets.third-db: is the same server as orders-db",
+        "access.yaml:3: targets.bills-db: is the same system as orders-db",
+        "access.yaml:6: targets.third-db: is the same system as orders-db",
     ]
 
 

@@ -23,6 +23,7 @@ from bot.sandbox.stack.servers import Postgres as Server
 from bot.targets.postgres.target import Postgres
 from bot.testing.postgres import Roles, fresh_roles
 from bot.testing.target import FakeTarget
+from tests.targets.command.stage import on_a_program
 from tests.targets.webhook.stage import on_an_endpoint
 
 UNTIL = datetime(2026, 3, 2, 13, 0, tzinfo=UTC)
@@ -198,6 +199,7 @@ def in_memory(marks: bool) -> Iterator[Stage]:
 STAGES: dict[str, tuple[Callable[..., AbstractContextManager[Stage]], str]] = {
     "postgres": (on_postgres, "newer_server"),
     "postgres-15": (on_postgres, "older_server"),
+    "command": (on_a_program, "without_ends"),
     "webhook": (on_an_endpoint, "without_ends"),
     "memory": (in_memory, "with_marks"),
     "memory-unmarked": (in_memory, "without_marks"),

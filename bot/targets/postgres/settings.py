@@ -108,6 +108,7 @@ class PostgresRole(Given):
 class PostgresSettings(TargetSettings):
     gives: ClassVar[type[Given]] = PostgresRole
     reaches: ClassVar[tuple[str, ...]] = ("url", "replicas")
+    same_server: ClassVar[str] = "same host and port, whatever the database and the user"
     address: ClassVar[tuple[str, ...]] = ("url",)
     administrators: ClassVar[frozenset[str]] = frozenset(
         (
