@@ -287,6 +287,8 @@ class TargetSettings(Kind):
     every system of this kind, or at some hosts of it, and that no person may have through Rotakey."""
 
     gives: ClassVar[type[Given]]
+    marks: ClassVar[bool] = True
+    """As ``Abilities.marks``. If not, open holds are kept beside the anchor, which then has to be a file."""
     runs_programs: ClassVar[bool] = False
     """Runs programs of the worker's machine, so the policy in Redis must be signed."""
     same_server: ClassVar[str] = "same address"

@@ -76,6 +76,16 @@ def conflicts(parts: Parts, tree: Tree) -> Iterator[Fault]:
     yield from _approvals(parts)
     yield from _accounts(parts, tree)
     yield from _own_roles(parts)
+    if not part(part(tree.value, "audit"), "anchor").get("file"):
+        for name, kind in parts.kinds.items():
+            if not kind.marks:
+                yield Fault(
+                    path=("targets", name),
+                    text=(
+                        "cannot show what Rotakey granted there, so workers keep that in a file beside the"
+                        " anchor; write audit: {anchor: {file: /var/lib/rotakey/anchor}}"
+                    ),
+                )
 
 
 def _seats(parts: Parts, tree: Tree) -> Iterator[Fault]:

@@ -16,8 +16,10 @@ from bot.core.authentic import text_objection
 from bot.core.catalog import Catalog
 from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
 from bot.core.reasons import Reason, Why, because
+from bot.endpoint.target import host_now
 from bot.evidence.anchor_file import AnchorFile
 from bot.evidence.archive import ArchiveFolder
+from bot.evidence.held_file import HeldFile, beside
 from bot.kinds.table import build_source, build_target
 from bot.ports.audit import Anchor
 from bot.ports.documents import Key, PolicyInForce, PolicyText
@@ -28,6 +30,7 @@ from bot.settings import TargetSettings
 from bot.usecases import enact
 from bot.usecases.access import former
 from bot.usecases.access.former import Elsewhere, RevokeOnly, Unusable, former_target, former_versions
+from bot.usecases.access.kept import Booked, NoBook
 from bot.usecases.audit.retention import Archive
 from bot.wiring.ids import new_id
 from bot.worker.admission import World
@@ -153,6 +156,11 @@ class Adapters:
     def anchor(self) -> Anchor | None:
         file = self.catalog.audit.file
         return AnchorFile(Path(file)) if file else None
+
+    def held_book(self) -> HeldFile | None:
+        """Return the file of open holds beside the anchor; None if no anchor file is named."""
+        file = self.catalog.audit.file
+        return HeldFile(beside(file)) if file else None
 
     def archive(self) -> Archive | None:
         folder = self.catalog.audit.archive
@@ -293,7 +301,9 @@ class Adapters:
         if settings.runs_programs and not self._env.secret_keys:
             raise PermanentFailure(program_needs_key(name))
         built: Target = self._once(name, settings, build_target)
-        return built
+        if settings.marks:
+            return built
+        return Booked(built, self.held_book() or NoBook(name), host_now)
 
     def _once(self, name: str, settings: Any, build_it: Callable[..., Any]) -> Any:
         with self._building:

@@ -18,6 +18,7 @@ resources:
     title: Production
     gives: [{target: hook, role: admin, region: eu}, {target: script, team: core}]
     approvers: [U02BOB]
+audit: {anchor: {file: /var/lib/rotakey/anchor}}
 """
 
 
@@ -107,3 +108,14 @@ def test_only_the_environment_says_where_programs_are() -> None:
     without = load(TEXT, environ=ENVIRON).targets["script"]
     assert isinstance(without, CommandSettings)
     assert without.folder == ""
+
+
+def test_open_holds_need_an_anchor_in_a_file() -> None:
+    for audit in ("", 'audit: {anchor: {channel: "#audit"}}'):
+        text = TEXT.replace("audit: {anchor: {file: /var/lib/rotakey/anchor}}", audit)
+        told = [str(each).removeprefix("access.yaml:") for each in check(text, environ=ENVIRON)]
+        assert told == [
+            f"{line}: targets.{name}: cannot show what Rotakey granted there, so workers keep that in a file"
+            " beside the anchor; write audit: {anchor: {file: /var/lib/rotakey/anchor}}"
+            for line, name in ((2, "hook"), (3, "script"))
+        ]

@@ -17,6 +17,7 @@ import bot.targets
 from bot.core.catalog import Entitlement
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.holds import Hold, Presence, Receipt, Seen
+from bot.kinds.table import TARGETS
 from bot.ports.deadline import Deadline
 from bot.ports.target import Holder, Target
 from bot.sandbox.stack.servers import Postgres as Server
@@ -263,6 +264,14 @@ def elsewhere(receipt: Receipt) -> Receipt:
 def test_no_target_is_missing_here() -> None:
     found = {module.name for module in pkgutil.iter_modules(bot.targets.__path__)}
     assert found == {name.partition("-")[0] for name in STAGES} - IN_MEMORY
+
+
+def test_the_settings_say_whether_it_can_mark(stage: Stage, request: pytest.FixtureRequest) -> None:
+    kind = request.node.callspec.params["stage"]
+    if kind.partition("-")[0] not in IN_MEMORY:
+        assert TARGETS[kind if kind in TARGETS else kind.partition("-")[0]].settings.marks == (
+            stage.target.abilities.marks
+        )
 
 
 def test_preparing_makes_nothing_usable(stage: Stage) -> None:

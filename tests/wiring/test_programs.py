@@ -24,6 +24,7 @@ targets:
   script: {kind: command, run: [grant-access]}
 resources:
   prod-db: {title: Production, gives: [{target: script, role: admin}], approvers: [U03BOB]}
+audit: {anchor: {file: /var/lib/rotakey/anchor}}
 """
 HOLD = Hold(
     target="script", account="ada", entitlement=Entitlement(target="script", what=(("role", "admin"),))

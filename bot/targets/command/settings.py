@@ -27,6 +27,7 @@ def _program_first(run: tuple[str, ...]) -> tuple[str, ...]:
 class CommandSettings(TargetSettings):
     gives: ClassVar[type[Given]] = EndpointGiven
     reaches: ClassVar[tuple[str, ...]] = ()
+    marks: ClassVar[bool] = False
     address: ClassVar[tuple[str, ...]] = ("run",)
     runs_programs: ClassVar[bool] = True
     kind: Literal["command"]

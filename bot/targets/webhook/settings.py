@@ -46,6 +46,7 @@ def _signing_secret(secret: SecretStr) -> SecretStr:
 class WebhookSettings(TargetSettings):
     gives: ClassVar[type[Given]] = EndpointGiven
     reaches: ClassVar[tuple[str, ...]] = ("url", "secret")
+    marks: ClassVar[bool] = False
     address: ClassVar[tuple[str, ...]] = ("url",)
     kind: Literal["webhook"]
     url: Annotated[ApiUrl, AfterValidator(_endpoint_url)]
