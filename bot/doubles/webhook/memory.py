@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import count
+from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from bot.doubles.snapshots import read_snapshot, write_snapshot
 from bot.doubles.watchable import Watchable
 
 Json = dict[str, Any]
@@ -31,6 +35,30 @@ class Access:
 
     by: str
     until: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """One account's access to one role, as it is saved."""
+
+    account: str
+    role: str
+    access: Access
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """Everything that is saved: not the faults, and not the calls."""
+
+    version: int
+    last_id: int
+    accounts: dict[str, str]
+    roles: dict[str, str]
+    access: list[Given]
+    receipts: dict[str, Place]
+
+
+SNAPSHOT = TypeAdapter(Snapshot)
 
 
 @dataclass(kw_only=True)
@@ -77,15 +105,16 @@ class Members(Watchable):
         self.roles: dict[str, str] = {}
         self.access: dict[Place, Access] = {}
         self._receipts: dict[str, Place] = {}
-        self._ids = count(1)
+        self._last_id = 0
+        self._path: Path | None = None
 
     def add_account(self, name: str) -> None:
         with self.change():
-            self.accounts[f"a{next(self._ids)}"] = name
+            self.accounts[self._new_id("a")] = name
 
     def add_role(self, name: str) -> None:
         with self.change():
-            self.roles[f"r{next(self._ids)}"] = name
+            self.roles[self._new_id("r")] = name
 
     def rename(self, name: str, new: str) -> None:
         """Give an account or a role another name."""
@@ -109,6 +138,46 @@ class Members(Watchable):
                 self.accounts[account] for account, what in self._live() if self.roles[what] == role
             )
 
+    def state(self) -> list[Json]:
+        """Return each role with its members, ``{"role", "members": [{"account", "grantor"}]}``."""
+        with self.moved:
+            live = self._live()
+            return [
+                {
+                    "role": name,
+                    "members": sorted(
+                        (
+                            {"account": self.accounts[account], "grantor": "rotakey" if held.by else "hand"}
+                            for (account, what), held in live.items()
+                            if what == role
+                        ),
+                        key=lambda each: each["account"],
+                    ),
+                }
+                for role, name in sorted(self.roles.items(), key=lambda each: each[1])
+            ]
+
+    def keep_in(self, path: Path) -> None:
+        """Load what is there, and from now on write each change before it is answered. Raise UnreadableError
+        if it cannot be read."""
+        if path.exists():
+            saved = read_snapshot(path, SNAPSHOT)
+            with self.change():
+                self.version = max(self.version, saved.version)
+                self._last_id = saved.last_id
+                self.accounts, self.roles = saved.accounts, saved.roles
+                self.access = {(each.account, each.role): each.access for each in saved.access}
+                self._receipts = saved.receipts
+        self._path = path
+
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        with self.moved:
+            with super().change():
+                yield
+            if self._path:
+                write_snapshot(self._path, SNAPSHOT, self._snapshot())
+
     # -------------------------------------------------------------------------------------- verbs
 
     def do(self, message: Json) -> Json:
@@ -127,7 +196,7 @@ class Members(Watchable):
                 "sessions": "unknown",
                 "answered_at": self.now().isoformat().replace("+00:00", "Z"),
             }
-            found: Json = getattr(self, f"_{verb}")(message, hold["account"], hold["gives"].get("role", ""))
+            found: Json = getattr(self, f"_{verb}")(message, hold["account"], role_of(hold["gives"]))
             return answer | found
 
     def _prepare(self, _message: Json, account: str, role: str) -> Json:
@@ -169,6 +238,23 @@ class Members(Watchable):
 
     # ------------------------------------------------------------------------------------- memory
 
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(
+            version=self.version,
+            last_id=self._last_id,
+            accounts=self.accounts,
+            roles=self.roles,
+            access=[
+                Given(account=account, role=role, access=held)
+                for (account, role), held in self.access.items()
+            ],
+            receipts=self._receipts,
+        )
+
+    def _new_id(self, letter: str) -> str:
+        self._last_id += 1
+        return f"{letter}{self._last_id}"
+
     def _live(self) -> dict[Place, Access]:
         return {
             place: held
@@ -198,6 +284,11 @@ class Members(Watchable):
         receipt = "/".join(place)
         self._receipts[receipt] = place
         return receipt
+
+
+def role_of(gives: Mapping[str, str]) -> str:
+    """Return the role that an entry of ``gives`` means: all its texts, by name, except the target."""
+    return ", ".join(text for name, text in sorted(gives.items()) if name != "target")
 
 
 def _id_of(names: Mapping[str, str], name: str) -> str | None:
