@@ -8,27 +8,20 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-import signal
 import sys
-import webbrowser
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from bot.core.errors import Misconfigured
 
-if TYPE_CHECKING:
-    from bot.sandbox.run import Policy
-
-DATA = Path(".sandbox")
 MODULES: Mapping[str, str] = {
     "audit": "Verify, export and read the record of everything that happened.",
     "doctor": "Show on one screen whether this deployment works.",
     "policy": "Decide which policy is in force.",
+    "sandbox": "Try Rotakey on this machine, in a browser.",
     "sweep": "Revoke everything that is past its end, even without a worker.",
     "target": "Decide about a target.",
 }
@@ -142,75 +135,3 @@ def schema() -> None:
     from bot import config
 
     click.echo(json.dumps(config.schema(), indent=2))
-
-
-@rotakey.command()
-@click.option("--file", type=click.Path(path_type=Path), help="Use this access.yaml instead of the example.")
-@click.option("--data", default=DATA, type=click.Path(path_type=Path), help="The folder that keeps all data.")
-@click.option("--fresh", is_flag=True, help="Delete the data of earlier runs first.")
-@click.option("--port", default=0, help="The port of the page. Default: that of the last run, or a free one.")
-@click.option("--open", "open_page", is_flag=True, help="Open the page in a browser.")
-def sandbox(file: Path | None, data: Path, fresh: bool, port: int, open_page: bool) -> None:
-    """Try Rotakey on this machine: real databases, a small Slack and PagerDuty, one web page."""
-    try:
-        from bot.sandbox.run import POLICY, Sandbox
-    except ModuleNotFoundError as missing:
-        raise Misconfigured(
-            f"{missing.name} is not installed: run pip install 'rotakey[sandbox]'"
-        ) from missing
-    tried = to_try(file or POLICY)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with Sandbox(tried, data.resolve(), port=port, fresh=fresh, say=click.echo) as running:
-        try:
-            click.echo(f"\n  Open {running.url}\n\n  Stop it with Ctrl-C. Its data is kept in {data}.\n")
-            if open_page:
-                webbrowser.open(running.url)
-            running.watch_over()
-        except KeyboardInterrupt:
-            for each in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(each, signal.SIG_IGN)  # an impatient second one must leave nothing behind
-            click.echo("Ending ...")
-
-
-def to_try(path: Path) -> Policy:
-    """Return the policy for a sandbox. Raise Misconfigured with all mistakes. Each variable, whatever its
-    name, becomes the sandbox's own database or pager; a target or source that names a system itself is
-    refused."""
-    from bot import config
-    from bot.sandbox.run import Policy
-
-    text = config.bytes_of(path)
-    used = config.variables_used(text, name=str(path))
-    nowhere = secrets.token_hex(8)
-    database, pager = f"postgresql://{nowhere}-", f"http://{nowhere}-"
-    environ = {name: database + name for name in used["targets"]} | {
-        name: pager + name for name in used["oncall"]
-    }
-    checked = config.load(text, name=str(path), environ=environ)
-    if len(checked.targets) > 1:
-        raise Misconfigured(
-            f"{path}: the sandbox has one database server, but this file has {len(checked.targets)} targets;"
-            " use a file with one"
-        )
-    parts = {"targets": checked.targets, "oncall": checked.oncall}
-    real = [
-        f"{path}: {part}.{name}.{key}: the sandbox connects to no real system; write only a variable,"
-        " ${…_URL}"
-        for part, every in parts.items()
-        for name, settings in every.items()
-        for key, system in settings.systems()
-        if not system.startswith((database, pager))
-    ]
-    if real:
-        raise Misconfigured("\n".join(real))
-    return Policy(
-        path=path.resolve(),
-        catalog=checked.catalog,
-        workspace=checked.workspace,
-        variables=used["targets"],
-        pager={
-            value.removeprefix(pager): key
-            for settings in checked.oncall.values()
-            for key, value in settings.systems()
-        },
-    )

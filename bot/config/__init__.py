@@ -9,10 +9,11 @@ from bot.config.policy import (
     cautions,
     check,
     load,
-    variables_used,
+    settings_written,
 )
 from bot.config.schema import schema
 from bot.config.targets import Targets, targets_of
+from bot.config.variables import variable_names
 
 __all__ = [
     "WEB",
@@ -27,6 +28,7 @@ __all__ = [
     "check",
     "load",
     "schema",
+    "settings_written",
     "targets_of",
-    "variables_used",
+    "variable_names",
 ]

@@ -19,7 +19,7 @@ from bot.config.mistakes import MOST_TOLD, Fault, Mistake, Unreadable, in_order
 from bot.config.servers import duplicate_servers, locations
 from bot.config.shapes import File, ResourceShape
 from bot.config.tree import Tree, decode, part, read
-from bot.config.variables import FILLED, Variables, command_dir, substitute, variable_names
+from bot.config.variables import FILLED, Variables, command_dir, substitute
 from bot.core.catalog import Catalog
 from bot.core.errors import Misconfigured
 from bot.settings import FileContext, SourceSettings, TargetSettings
@@ -81,16 +81,26 @@ def cautions(
     return in_order(replace(each, text=f"warning: {each.text}") for each in told)
 
 
-def variables_used(text: str | bytes, *, name: str = "access.yaml") -> Mapping[str, frozenset[str]]:
-    """Return the variables that the settings of each part of the file use, defaults included: ``{"targets":
-    {"ORDERS_DB_URL"}, "oncall": {"PAGERDUTY_TOKEN"}}``. Raise Misconfigured if the text is not YAML."""
+def settings_written(
+    text: str | bytes, *, name: str = "access.yaml"
+) -> Mapping[str, Mapping[str, Mapping[str, object]]]:
+    """Return the settings of each target and source as the file has them, before variables are filled in and
+    before anything is checked, defaults included: ``{"targets": {"orders-db": {"kind": "postgres", "url":
+    "${ORDERS_DB_URL}"}}, "oncall": …}``. Raise Misconfigured if the text is not YAML."""
     try:
         written = read(decode(text))
     except Unreadable as wrong:
         raise Misconfigured(str(Mistake(file=name, line=wrong.line, path="", text=wrong.text))) from None
     all_set = {each: "set" for kinds in KINDS.values() for kind in kinds.values() for each in kind.fallbacks}
     tree = with_defaults(written, Variables(all_set))
-    return {each: frozenset(variable_names(part(tree.value, each))) for each in FILLED}
+    return {
+        each: {
+            entry: settings
+            for entry, settings in part(tree.value, each).items()
+            if isinstance(settings, dict)
+        }
+        for each in FILLED
+    }
 
 
 def bytes_of(path: FilePath) -> bytes:

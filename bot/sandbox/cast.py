@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from bot.core.catalog import Catalog
+from bot.core.catalog import Catalog, Entitlement
 from bot.doubles.pagerduty import Pager
 from bot.doubles.slack.model import Channel, Group, Person
 from bot.doubles.slack.workspace import Workspace
+from bot.sandbox.stack.system import Wanted
 
 PEOPLE = {
     "U02ADA": ("ada", "Ada", "on call this week", "c2410c"),
@@ -69,21 +70,21 @@ def add_schedules(pager: Pager, catalog: Catalog) -> None:
         pager.add_rotation(known, ROTATION, start)
 
 
-def accounts(catalog: Catalog) -> dict[str, set[str]]:
-    """Return the logins that people of the sandbox need, by target: as named in the policy, otherwise their
-    email."""
-    targets = {gives.target for resource in catalog.resources.values() for gives in resource.gives}
+def wanted(catalog: Catalog, target: str) -> Wanted:
+    """Return what a target's system needs: the accounts of the people as the policy names them, otherwise
+    their email, and all that the policy gives there."""
     domain = domain_of(catalog)
-    return {
-        target: {
+    every = (gives for resource in catalog.resources.values() for gives in resource.gives)
+    return Wanted(
+        target=target,
+        accounts=frozenset(
             catalog.people.accounts.get(person, {}).get(target, f"{name}@{domain}")
             for person, (name, *_) in PEOPLE.items()
-        }
-        for target in targets
-    }
+        ),
+        roles=frozenset(role_of(gives) for gives in every if gives.target == target),
+    )
 
 
-def roles(catalog: Catalog) -> set[str]:
-    """Return the database roles that the policy gives."""
-    every = (gives for resource in catalog.resources.values() for gives in resource.gives)
-    return {value for gives in every for name, value in gives.what if name == "role"}
+def role_of(gives: Entitlement) -> str:
+    """Return how a system names what is granted: all its texts, in the order of their names."""
+    return ", ".join(text for _, text in gives.what)

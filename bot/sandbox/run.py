@@ -1,5 +1,5 @@
-"""The whole system on one machine: real Valkey and PostgreSQL, a small Slack and pager, and the bot itself,
-started exactly as in production."""
+"""The whole system on one machine: a real Valkey, the systems of the targets, a small Slack and pager, and
+the bot itself, started exactly as in production."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from flask import Flask
 
@@ -26,25 +26,33 @@ from bot.sandbox.page.pager_controls import PagerControls
 from bot.sandbox.page.routes import page_routes
 from bot.sandbox.stack.child import lock_directory
 from bot.sandbox.stack.deployment import Deployment, Doubles, Secrets
-from bot.sandbox.stack.orders import prepare
-from bot.sandbox.stack.servers import Postgres, Valkey
+from bot.sandbox.stack.kinds import KINDS
+from bot.sandbox.stack.servers import Valkey
+from bot.sandbox.stack.system import System
 from bot.testing.localhost import is_free
 
-KEPT = ("secrets.json", "workspace.json", "pager.json", "port", "web.log", "worker.log", "policy.log")
+FILE = "access.yaml"
+KEPT = ("secrets.json", "workspace.json", "pager.json", "port", "web.log", "worker.log", "policy.log", FILE)
 """The files that are kept besides those of the servers, each of which has a folder of its own."""
-HERE = Path(__file__).parent
-POLICY = HERE / "access.yaml"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """The policy to try: its file, its catalog, its workspace's name, and the variables it uses: those that
-    stand for the database, and those that stand for the pager's ``token`` or ``api_url``."""
+    """The policy to try, with at most one target of each kind.
 
-    path: Path
+    ``path`` is its file; if that is None, the sandbox writes ``text`` into its folder. ``targets`` has the
+    kind of each target. ``variables`` are those of the targets, each with its target and the key of the
+    setting; ``pager`` has those that stand for the pager's ``token`` or ``api_url``.
+    """
+
+    path: Path | None
+    text: str = field(repr=False)
     catalog: Catalog
     workspace: str
-    variables: frozenset[str]
+    targets: Mapping[str, str]
+    variables: Mapping[str, tuple[str, str]]
     pager: Mapping[str, str]
 
 
@@ -65,10 +73,11 @@ class Sandbox:
         self.say = say
         self._wanted_port = port
         self._fresh = fresh
+        self.systems: Mapping[str, System] = {}
 
     def __enter__(self) -> Self:
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with ExitStack() as stack:
+        with ExitStack() as stack, _saying_how_to_go_on():
             in_use = f"another sandbox is running on {self.data}"
             otherwise = f"{in_use}: end it, or name another directory with --data"
             stack.enter_context(lock_directory(self.data, otherwise))
@@ -76,15 +85,17 @@ class Sandbox:
                 forget(self.data)
             self.say("Opening the Slack workspace and the pager ...")
             self._open_doubles(stack)
-            self.say("Starting Valkey and PostgreSQL ...")
+            self.say(f"Starting Valkey and the targets: {', '.join(self.policy.targets)} ...")
             self.valkey = stack.enter_context(Valkey(self.data / "valkey"))
-            self.postgres = stack.enter_context(Postgres(self.data / "postgres"))
-            logins = set().union(*cast.accounts(self.policy.catalog).values())
-            self.database = prepare(self.postgres.url, logins=logins, roles=cast.roles(self.policy.catalog))
-            stack.callback(self.database.view.close)
+            self.systems = {
+                name: stack.enter_context(KINDS[kind].run(self.data, cast.wanted(self.policy.catalog, name)))
+                for name, kind in self.policy.targets.items()
+            }
             self.redis = connect(self.valkey.url)
             self.ledger = RedisLedger(self.redis, self.policy.workspace)
             self._serve_page()
+            if self.policy.path is None:
+                (self.data / FILE).write_text(self.policy.text, "utf-8")
             self.say("Starting the bot: web and worker ...")
             self.deployment = stack.enter_context(Deployment(self.data, self.ledger, self.environ))
             self.web, self.worker = (self.deployment.add(command) for command in ("web", "worker"))
@@ -106,18 +117,26 @@ class Sandbox:
         """Return the address of the bot's own web process."""
         return str(self.web.url)
 
+    def system(self, kind: type[T]) -> T:
+        """Return the system of that class. Raise ValueError if the policy has no target of its kind."""
+        [found] = [each for each in self.systems.values() if isinstance(each, kind)]
+        return found
+
     @property
     def environ(self) -> Mapping[str, str]:
-        """Return the bot's environment. Every ``${…}`` of the policy is the sandbox's own database, whatever
-        this shell has under that name: nothing real is touched."""
+        """Return the bot's environment. Every ``${…}`` of the policy is one of the sandbox's own systems,
+        whatever this shell has under that name: nothing real is touched."""
         doubles = self._doubles.environ
         pager = {"token": doubles["PAGERDUTY_TOKEN"], "api_url": doubles["PAGERDUTY_API_URL"]}
         return {
-            **dict.fromkeys(self.policy.variables, self.database.bot_url),
+            **{
+                name: self.systems[target].values[key]
+                for name, (target, key) in self.policy.variables.items()
+            },
             **{name: pager[key] for name, key in self.policy.pager.items()},
             **doubles,
             "REDIS_URL": self.valkey.url,
-            "ACCESS_FILE": str(self.policy.path),
+            "ACCESS_FILE": str(self.policy.path or self.data / FILE),
         }
 
     def watch_over(self) -> None:
@@ -133,22 +152,16 @@ class Sandbox:
         self.workspace, self.pager = self._doubles.slack, self._doubles.pager
         cast.add_people(self.workspace, self.policy.catalog)
         kept = self.data / "pager.json"
-        try:
-            self.workspace.keep_in(self.data / "workspace.json")
-            if kept.exists():
-                self.pager.load(kept)
-        except UnreadableError as error:
-            raise Misconfigured(
-                f"{error}. Start with --fresh, which forgets all that happened in the sandbox, or name"
-                " another directory with --data"
-            ) from error
+        self.workspace.keep_in(self.data / "workspace.json")
+        if kept.exists():
+            self.pager.load(kept)
         cast.add_schedules(self.pager, self.policy.catalog)
         stack.callback(self.pager.save, kept)
 
     def _serve_page(self) -> None:
         """Serve the page beside Slack: on the port that was named, otherwise on the last one used if it is
         still free."""
-        self.observer = Observer(self.ledger, self.database.view, self.policy.catalog)
+        self.observer = Observer(self.ledger, self.systems.values(), self.policy.catalog)
         controls = PagerControls(self.pager, self.data / "pager.json")
         page = Flask("sandbox")
         page.register_blueprint(page_routes(self.workspace, controls, self.observer))
@@ -156,6 +169,18 @@ class Sandbox:
         last = int(ports.read_text("utf-8")) if ports.exists() else 0
         self._doubles.serve(self._wanted_port or (last if last and is_free(last) else 0), beside=page)
         ports.write_text(self.url.rpartition(":")[2], "utf-8")
+
+
+@contextmanager
+def _saying_how_to_go_on() -> Iterator[None]:
+    """Raise Misconfigured, with what to do, if a file cannot be read."""
+    try:
+        yield
+    except UnreadableError as error:
+        raise Misconfigured(
+            f"{error}. Start with --fresh, which forgets all that happened in the sandbox, or name"
+            " another directory with --data"
+        ) from error
 
 
 def secrets_in(path: Path) -> Secrets:
@@ -176,6 +201,7 @@ def forget(data: Path) -> None:
     if not data.exists():
         return
     shutil.rmtree(data / "valkey", ignore_errors=True)
-    Postgres(data / "postgres").remove()
+    for kind in KINDS.values():
+        kind.remove(data)
     for name in KEPT:
         (data / name).unlink(missing_ok=True)

@@ -17,6 +17,7 @@ import psycopg
 
 from bot.core.grants import Grant, State
 from bot.sandbox.run import Sandbox
+from bot.sandbox.stack.orders import Orders
 from tests.bench.table import Row, quantile, spread
 from tests.sandbox.running import running_sandbox, temporary_folder
 
@@ -62,7 +63,7 @@ class Bench:
 def _bench() -> Iterator[Bench]:
     with (
         running_sandbox() as sandbox,
-        psycopg.connect(sandbox.postgres.url, autocommit=True) as database,
+        psycopg.connect(sandbox.system(Orders).server.url, autocommit=True) as database,
     ):
         yield Bench(sandbox, database)
 

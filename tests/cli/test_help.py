@@ -9,7 +9,7 @@ import click
 import pytest
 
 from bot.cli import MODULES, rotakey
-from bot.sandbox.run import POLICY
+from bot.sandbox.example import POLICY
 
 COMMAND = """
 import sys

@@ -58,7 +58,7 @@ def everybody(clocks: Clocks, tmp_path_factory: pytest.TempPathFactory) -> Itera
             process.kill()
             process.start()
         sandbox.deployment.wait_until_ready(sandbox.policy.catalog)
-        processes = (sandbox.web, sandbox.worker, sandbox.valkey, sandbox.postgres)
+        processes = (sandbox.web, sandbox.worker, sandbox.valkey, rig.orders.server)
         assert all(clocks.rule(process.pid) for process in processes if process.pid)
         yield rig
 

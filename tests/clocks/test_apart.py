@@ -100,7 +100,7 @@ def test_postgresql_gives_nothing_late_whatever_its_clock_says(
     rig: Rig, clocks: Clocks, apart: float
 ) -> None:
     clocks.postgres.set(apart=apart)
-    arguments = [rig.sandbox.database.bot_url, "dan", "orders_rw", "granting"]
+    arguments = [rig.orders.database.bot_url, "dan", "orders_rw", "granting"]
     with subprocess.Popen(
         [sys.executable, "-m", "tests.targets.postgres.late_giver", *arguments],
         cwd=ROOT,

@@ -11,6 +11,8 @@ ENVIRON = {
     "ORDERS_DB_URL": "postgresql://rotakey:tell-nobody@db.example.com/orders",
     "BILLS_DB_URL": "postgres://bills.example.com/bills",
     "PAGERDUTY_TOKEN": "u+tell-nobody",
+    "DEPLOY_HOOK_URL": "https://deploys.example.com/rotakey",
+    "DEPLOY_HOOK_SECRET": "whsec_dGVsbCBub2JvZHkgdGVsbCBub2JvZHkgdGVsbCBub2JvZHk=",
 }
 SANDBOX = Path("bot/sandbox/access.yaml")
 

@@ -189,7 +189,12 @@ def test_only_one_may_hold_it_and_the_shift_brings_it() -> None:
 
 def test_the_sandbox_policy_is_good() -> None:
     catalog = read(SANDBOX.read_bytes()).catalog
-    assert list(catalog.resources) == ["prod-db", "orders-on-call", "schema-migration"]
+    assert list(catalog.resources) == [
+        "prod-db",
+        "orders-on-call",
+        "schema-migration",
+        "deploy-admin",
+    ]
     assert catalog.resources["prod-db"].lengths.offer == (HOUR, 4 * HOUR, 12 * HOUR)
     assert catalog.resources["schema-migration"].one_holder
     assert catalog.resources["schema-migration"].channel is None

@@ -61,7 +61,8 @@ class Running:
             assert json.load(answer) == {"ok": True}
 
     def members(self, role: str) -> list[str]:
-        found = self.sees("U02ADA")["database"]["roles"]
+        """Return who has the role at any target."""
+        found = (one for target in self.sees("U02ADA")["targets"] for one in target["roles"])
         return [each["account"] for one in found if one["role"] == role for each in one["members"]]
 
     def messages(self, who: str) -> list[str]:

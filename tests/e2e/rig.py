@@ -12,14 +12,16 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from bot.cli import to_try
+from bot.cli.sandbox import to_try
 from bot.core.grants import Grant, Origin, State
 from bot.core.shifts import Roster
 from bot.doubles.slack.model import Json, Message, Reply
 from bot.ports.changes import Entry
 from bot.ports.documents import Alert, Card, Key
-from bot.sandbox.run import Sandbox, forget
+from bot.sandbox.run import Policy, Sandbox, forget
 from bot.sandbox.stack.bot_process import BotProcess
+from bot.sandbox.stack.endpoint import Endpoint
+from bot.sandbox.stack.orders import Orders
 from bot.sandbox.stack.server_process import ServerProcess
 from bot.slack.views.cards import BETWEEN
 from bot.testing.polling import until
@@ -39,10 +41,10 @@ T = TypeVar("T")
 
 
 @contextmanager
-def rig_in(folder: Path, policy: Path = POLICY) -> Iterator[Rig]:
+def rig_in(folder: Path, policy: Policy | None = None) -> Iterator[Rig]:
     """Yield a running sandbox, and leave nothing of it behind."""
     try:
-        with Sandbox(to_try(policy), folder) as sandbox, closing(Rig(sandbox)) as rig:
+        with Sandbox(policy or to_try(POLICY), folder) as sandbox, closing(Rig(sandbox)) as rig:
             yield rig
     finally:
         forget(folder)
@@ -54,10 +56,19 @@ class Rig:
         self.slack = sandbox.workspace
         self.pager = sandbox.pager
         self.ledger = sandbox.ledger
-        self._eye = self.administrator()
+        self._eye: Session | None = None
 
     def close(self) -> None:
-        self._eye.close()
+        if self._eye:
+            self._eye.close()
+
+    @property
+    def orders(self) -> Orders:
+        return self.sandbox.system(Orders)
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return self.sandbox.system(Endpoint)
 
     # ------------------------------------------------------------------------------------ in Slack
 
@@ -145,6 +156,7 @@ class Rig:
     def members(self, role: str) -> set[str]:
         """Return who has the role now, according to PostgreSQL."""
         try:
+            self._eye = self._eye or self.administrator()
             found = self._eye.execute(MEMBERS, (role,)).fetchall()
         except psycopg.OperationalError:  # PostgreSQL was away meanwhile
             self._eye = self.administrator()
@@ -152,14 +164,14 @@ class Rig:
         return {name for (name,) in found}
 
     def login(self, account: str) -> Session:
-        return psycopg.connect(self.sandbox.database.logins[account], autocommit=True)
+        return psycopg.connect(self.orders.database.logins[account], autocommit=True)
 
     def administrator(self) -> Session:
-        return psycopg.connect(self.sandbox.database.url, autocommit=True)
+        return psycopg.connect(self.orders.database.url, autocommit=True)
 
     def the_bot(self) -> Session:
         """Connect with the bot's own role, without the bot's knowledge."""
-        return psycopg.connect(self.sandbox.database.bot_url, autocommit=True)
+        return psycopg.connect(self.orders.database.bot_url, autocommit=True)
 
     # ---------------------------------------------------------------------------------- in the ledger
 

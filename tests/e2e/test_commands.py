@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bot.cli import main
-from bot.sandbox.run import POLICY, forget
+from bot.sandbox.example import POLICY
+from bot.sandbox.run import forget
 from bot.testing.polling import until
 from tests.e2e.command import refused, sandbox
 
@@ -128,12 +129,15 @@ def test_the_sandbox_lets_no_file_reach_a_real_database(rotakey: Rotakey, tmp_pa
     assert not (tmp_path / "data").exists()
 
 
-def test_the_sandbox_has_one_database_server(rotakey: Rotakey, tmp_path: Path) -> None:
+def test_the_sandbox_has_one_target_of_each_kind(rotakey: Rotakey, tmp_path: Path) -> None:
     path = tmp_path / "access.yaml"
     another = '  bills-db: {kind: postgres, url: "${BILLS_DB_URL}"}\nresources:'
     path.write_text(POLICY.read_text("utf-8").replace("resources:", another, 1))
     ended = rotakey("sandbox", "--data", tmp_path / "data", "--file", path)
-    said = "the sandbox has one database server, but this file has 2 targets; use a file with one"
+    said = (
+        "the sandbox has one target of each kind, but orders-db, bills-db are all postgres; use a file with"
+        " one of them"
+    )
     assert (ended.returncode, ended.stderr) == (1, f"{path}: {said}\n")
     assert not (tmp_path / "data").exists()
 

@@ -73,7 +73,7 @@ def test_the_worker_is_dead_and_access_should_have_ended(rig: Rig) -> None:
 
 
 def test_postgresql_is_down(rig: Rig) -> None:
-    with rig.crashed(rig.sandbox.postgres):
+    with rig.crashed(rig.orders.server):
         found = findings(rig.sandbox.environ)
     [down] = [each for each in found if each.about == "target orders-db"]
     assert down.do == "until it answers, nobody gets or loses access there"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from bot.sandbox.run import POLICY
+from bot.cli.sandbox import to_try
 from tests.e2e.rig import Rig, rig_in
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -19,7 +19,7 @@ expect.set_options(timeout=15_000)
 @pytest.fixture(scope="module")
 def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """Yield the sandbox as `rotakey sandbox` starts it: with its own policy."""
-    with rig_in(tmp_path_factory.mktemp("untouched"), POLICY) as rig:
+    with rig_in(tmp_path_factory.mktemp("untouched"), to_try()) as rig:
         yield rig
 
 
@@ -45,7 +45,7 @@ def test_a_newcomer_follows_the_guide_and_sees_it_all_come_true(untouched: Rig, 
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(untouched.sandbox.url)
-    role = page.locator("#database .role", has_text="orders_rw")
+    role = page.locator("#targets .role", has_text="orders_rw")
     leases, done = page.locator("#leases"), page.locator("#guide li.done")
     expect(leases).to_contain_text("Ada → orders-on-call")
     ask(page, 5)

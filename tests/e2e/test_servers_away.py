@@ -79,13 +79,13 @@ def test_what_postgresql_will_not_take_back_is_overdue_and_loud_until_it_is_gone
     rig.has("orders_rw", "ada")
     rig.sees(ADA, "the database goes down", "You have *prod-db* until TIME.")
     grant = rig.grant("the database goes down").id
-    with rig.crashed(rig.sandbox.postgres):
+    with rig.crashed(rig.orders.server):
         rig.sees(ADA, "the database goes down", OVERDUE)
         until(lambda: len(alarms(rig)), expected=1)
         [alarm] = alarms(rig)
         assert rig.clicks(DAN, alarm, "try_now").ok
         until(lambda: said_below(rig, alarm).startswith("I retried, as @Dan asked, but it is not gone: "))
-        assert rig.sandbox.observer.database()["error"]
+        assert rig.orders.state()["error"]
         assert any(each.startswith("*prod-db*, 🚨 overdue since TIME") for each in rig.listed(ADA, "mine"))
     rig.has("orders_rw")
     rig.sees(ADA, "the database goes down", "Your *prod-db* ended TIME: time is up.")

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bot.cli import to_try
-from bot.sandbox.run import POLICY, Sandbox, forget
+from bot.cli.sandbox import to_try
+from bot.sandbox.run import Sandbox, forget
 
 
 @contextmanager
@@ -22,6 +22,6 @@ def temporary_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def running_sandbox(policy: Path = POLICY) -> Iterator[Sandbox]:
+def running_sandbox(policy: Path | None = None) -> Iterator[Sandbox]:
     with temporary_folder() as folder, Sandbox(to_try(policy), folder) as sandbox:
         yield sandbox

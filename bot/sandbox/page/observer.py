@@ -1,25 +1,27 @@
-"""The real state, seen from outside the bot: roles as PostgreSQL has them, leases as Redis does."""
+"""The real state, seen from outside the bot: access as each target has it, leases as Redis does."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from bot.core.catalog import Catalog
 from bot.core.errors import TemporaryFailure
 from bot.core.grants import Grant
 from bot.ports.ledger import Ledger
-from bot.sandbox.stack.orders import DatabaseView
+from bot.sandbox.cast import role_of
+from bot.sandbox.stack.system import System
 
 Json = dict[str, Any]
 
 
 class Observer:
-    """The target and the ledger for the page. It never raises: what cannot be read is reported as such."""
+    """The targets and the ledger for the page. It never raises: what cannot be read is reported as such."""
 
-    def __init__(self, ledger: Ledger, database: DatabaseView, catalog: Catalog) -> None:
+    def __init__(self, ledger: Ledger, systems: Iterable[System], catalog: Catalog) -> None:
         self._ledger = ledger
-        self._database = database
+        self._systems = tuple(systems)
         self._catalog = catalog
         self._leases: list[Json] = []
 
@@ -30,10 +32,9 @@ class Observer:
         except TemporaryFailure:
             return time.time()
 
-    def database(self) -> Json:
-        """Return `{"name", "at", "roles": [{"role", "members": [{"account", "grantor"}]}], "sessions":
-        [{"account", "count"}], "error": None or a text}`."""
-        return self._database.state()
+    def targets(self) -> list[Json]:
+        """Return the state of each target's system; see System."""
+        return [each.state() for each in self._systems]
 
     def leases(self) -> list[Json]:
         """Return the live leases, `{"grant", "person", "resource", "until"}` each; one whose `until` is None
@@ -55,5 +56,13 @@ class Observer:
         return self._leases
 
     def resources(self) -> list[Json]:
-        """Return what the policy in force lets people request: `{"name", "title"}` each."""
-        return [{"name": each.name, "title": each.title} for each in self._catalog.resources.values()]
+        """Return what the policy in force lets people request: `{"name", "title", "gives": [{"target",
+        "role"}]}` each."""
+        return [
+            {
+                "name": each.name,
+                "title": each.title,
+                "gives": [{"target": gives.target, "role": role_of(gives)} for gives in each.gives],
+            }
+            for each in self._catalog.resources.values()
+        ]

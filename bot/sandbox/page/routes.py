@@ -79,7 +79,7 @@ class _Page:
             **seen,
             "latest": self.latest(seen),
             "pager": self.pager.state(),
-            "database": self.observer.database(),
+            "targets": self.observer.targets(),
             "leases": self.observer.leases(),
             "resources": self.observer.resources(),
             "clock": self.observer.clock(),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -14,8 +16,11 @@ from psycopg import sql
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.ports.deadline import Deadline
+from bot.sandbox.stack.servers import Postgres
+from bot.sandbox.stack.system import Json, Wanted
 from bot.targets.postgres.connections import Connections
 
+FOLDER = "postgres"
 DATABASE = "orders"
 BOT = "rotakey"
 LOGINS = ("ada", "bob", "carol", "dan")
@@ -26,8 +31,6 @@ PRIVILEGES = {
 }
 LEAST = PRIVILEGES["orders_ro"]
 READ_WITHIN = 2.0
-
-Json = dict[str, Any]
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS customers (id int PRIMARY KEY, name text NOT NULL);
@@ -45,10 +48,16 @@ class DatabaseView:
     """Roles, their members and open sessions, as the database has them. It reconnects automatically and never
     raises."""
 
-    def __init__(self, url: str, name: str = "orders-db") -> None:
-        self._name = name
+    def __init__(self, url: str, name: str) -> None:
         self._connections = Connections(name, url)
-        self._last: Json = {"name": name, "at": 0.0, "roles": [], "sessions": [], "error": None}
+        self._last: Json = {
+            "name": name,
+            "kind": "postgres",
+            "at": 0.0,
+            "roles": [],
+            "sessions": [],
+            "error": None,
+        }
 
     def state(self) -> Json:
         """Return the present state; if it cannot be read, the state as last read, and why not."""
@@ -61,11 +70,10 @@ class DatabaseView:
         for role, account, grantor in members:
             inside[role].append({"account": account, "grantor": grantor})
         self._last = {
-            "name": self._name,
+            **self._last,
             "at": at,
             "roles": [{"role": role, "members": accounts} for role, accounts in inside.items()],
             "sessions": [{"account": account, "count": count} for account, count in sessions],
-            "error": None,
         }
         return self._last
 
@@ -84,15 +92,52 @@ class OrdersDatabase:
     view: DatabaseView
 
 
+@dataclass(frozen=True, kw_only=True)
+class Orders:
+    """The database on a server of its own. Implements System."""
+
+    server: Postgres
+    database: OrdersDatabase
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        return dict.fromkeys(("url", "replicas"), self.database.bot_url)
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        urls = (self.database.url, self.database.bot_url, *self.database.logins.values())
+        return frozenset(str(urlsplit(url).password) for url in urls)
+
+    def state(self) -> Json:
+        return self.database.view.state()
+
+
+@contextmanager
+def run_orders(data: Path, wanted: Wanted) -> Iterator[Orders]:
+    with Postgres(data / FOLDER) as server:
+        database = prepare(server.url, logins=wanted.accounts, roles=wanted.roles, name=wanted.target)
+        with closing(database.view):
+            yield Orders(server=server, database=database)
+
+
+def remove_orders(data: Path) -> None:
+    """Remove the data, and what is kept elsewhere because another account needs it."""
+    Postgres(data / FOLDER).remove()
+
+
 def prepare(
-    url: str, *, logins: Iterable[str] = LOGINS, roles: Iterable[str] = tuple(PRIVILEGES)
+    url: str,
+    *,
+    logins: Iterable[str] = LOGINS,
+    roles: Iterable[str] = tuple(PRIVILEGES),
+    name: str = "orders-db",
 ) -> OrdersDatabase:
-    """Prepare the database; idempotent. ``url`` is a superuser's. Passwords are derived from the superuser's,
-    so they are the same each time."""
+    """Prepare the database; idempotent. ``url`` is a superuser's; ``name`` is the target's. Passwords are
+    derived from the superuser's, so they are the same each time."""
     secret = unquote(urlsplit(url).password or "").encode()
     here = _at(url, database=DATABASE)
     accounts = {
-        name: hmac.new(secret, name.encode(), hashlib.sha256).hexdigest()[:32] for name in (*logins, BOT)
+        each: hmac.new(secret, each.encode(), hashlib.sha256).hexdigest()[:32] for each in (*logins, BOT)
     }
     with psycopg.connect(url, autocommit=True) as server:
         if not server.execute("SELECT FROM pg_database WHERE datname = %s", (DATABASE,)).fetchall():
@@ -111,8 +156,8 @@ def prepare(
         for role in roles:
             connection.execute(_statement(MAY_GIVE, role=role, bot=BOT))
         connection.execute(_statement(MAY_END_SESSIONS, bot=BOT))
-    urls = {name: _at(here, user=name, password=password) for name, password in accounts.items()}
-    return OrdersDatabase(url=here, bot_url=urls.pop(BOT), logins=urls, view=DatabaseView(here))
+    urls = {each: _at(here, user=each, password=password) for each, password in accounts.items()}
+    return OrdersDatabase(url=here, bot_url=urls.pop(BOT), logins=urls, view=DatabaseView(here, name))
 
 
 MAY_GIVE = "GRANT {role} TO {bot} WITH ADMIN OPTION, INHERIT FALSE, SET FALSE"

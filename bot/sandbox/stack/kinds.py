@@ -1,0 +1,47 @@
+"""The table of the kinds of targets that the sandbox can show."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.sandbox.stack.endpoint import remove_endpoint, run_endpoint
+from bot.sandbox.stack.orders import remove_orders, run_orders
+from bot.sandbox.stack.system import System, Wanted
+
+
+@dataclass(frozen=True, kw_only=True)
+class SystemKind:
+    """A kind of target. ``run`` runs its system on a folder, and ``remove`` removes what is kept there.
+
+    ``blank`` returns, for a host that does not exist, the settings that the sandbox fills in, in the right
+    form: a policy is read with them before anything runs. ``by_default``: it is light enough to be shown
+    without being asked for.
+    """
+
+    run: Callable[[Path, Wanted], AbstractContextManager[System]]
+    remove: Callable[[Path], None]
+    blank: Callable[[str], Mapping[str, str]]
+    by_default: bool = False
+
+
+def _blank_postgres(host: str) -> Mapping[str, str]:
+    return {"url": f"postgresql://{host}/", "replicas": f"postgresql://{host}/"}
+
+
+def _blank_webhook(host: str) -> Mapping[str, str]:
+    return {"url": f"http://{host}/", "secret": "whsec_" + b64encode(host.encode().ljust(32)).decode()}
+
+
+def blank_pager(host: str) -> Mapping[str, str]:
+    """Return the settings of the pager that the sandbox fills in, as ``SystemKind.blank`` does."""
+    return {"token": host, "api_url": f"http://{host}"}
+
+
+KINDS: Mapping[str, SystemKind] = {
+    "postgres": SystemKind(run=run_orders, remove=remove_orders, blank=_blank_postgres, by_default=True),
+    "webhook": SystemKind(run=run_endpoint, remove=remove_endpoint, blank=_blank_webhook, by_default=True),
+}
