@@ -1,5 +1,5 @@
-"""A real workspace and pager to try the page on, a bot of a few lines, and a stand-in for what PostgreSQL and
-Redis show."""
+"""A real workspace and pager to try the page on, a bot of a few lines, and a stand-in for what the targets
+and Redis show."""
 
 import json
 import time
@@ -31,6 +31,7 @@ PEOPLE = (
     Person(id=CAROL, name="carol", real_name="Carol Reyes", title="approver, in @dba"),
     Person(id=DAN, name="dan", real_name="Dan Weiss", title="developer"),
 )
+ROLES = {"prod-db": "orders_rw", "schema-migration": "migrator", "deploy-admin": "admin"}
 LENGTHS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -51,7 +52,7 @@ class Lease:
 
 
 class StandInObserver(Observer):
-    """A database in which every live lease is a membership."""
+    """A database and an endpoint in which every live lease is a membership."""
 
     def __init__(self, now: Clock) -> None:
         self._now = now
@@ -65,29 +66,45 @@ class StandInObserver(Observer):
     def live(self) -> list[Lease]:
         return [each for each in self.given if each.until is None or each.until > self.clock()]
 
-    def database(self) -> Json:
+    def targets(self) -> list[Json]:
         names = {each.id: each.name for each in PEOPLE}
-        members: dict[str, list[Json]] = {"orders_rw": [], "migrator": []}
+        members: dict[str, list[Json]] = {"orders_rw": [], "migrator": [], "admin": []}
         for lease in self.live():
-            role = "orders_rw" if lease.resource == "prod-db" else "migrator"
-            members[role].append({"account": names[lease.person], "grantor": "rotakey"})
+            members[ROLES[lease.resource]].append({"account": names[lease.person], "grantor": "rotakey"})
         roles = [{"role": role, "members": accounts} for role, accounts in members.items()]
-        return {
+        sessions = [{"account": account, "count": count} for account, count in self.sessions.items()]
+        orders_db = {
             "name": "orders-db",
+            "kind": "postgres",
             "at": self.clock(),
             "error": self.error,
-            "roles": [] if self.error else roles,
-            "sessions": [{"account": account, "count": count} for account, count in self.sessions.items()],
+            "roles": [] if self.error else roles[:2],
+            "sessions": sessions,
         }
+        deploy_hook = {
+            "name": "deploy-hook",
+            "kind": "webhook",
+            "at": self.clock(),
+            "error": None,
+            "roles": roles[2:],
+            "sessions": [],
+        }
+        return [orders_db, deploy_hook]
 
     def leases(self) -> list[Json]:
         return [vars(each).copy() for each in self.live()]
 
     def resources(self) -> list[Json]:
         return [
-            {"name": "prod-db", "title": "Orders database, read and write"},
-            {"name": "schema-migration", "title": "The one who may migrate the schema"},
+            _resource("prod-db", "Orders database, read and write"),
+            _resource("schema-migration", "The one who may migrate the schema"),
+            _resource("deploy-admin", "Administration of the deploy service"),
         ]
+
+
+def _resource(name: str, title: str) -> Json:
+    target = "deploy-hook" if name == "deploy-admin" else "orders-db"
+    return {"name": name, "title": title, "gives": [{"target": target, "role": ROLES[name]}]}
 
 
 class World:

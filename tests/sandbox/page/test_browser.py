@@ -127,7 +127,7 @@ def test_a_newcomer_is_led_through_and_every_step_ticks_itself_off(visit: Visit,
     expect(page.locator("#composer textarea")).to_be_focused()
     page.keyboard.press("Enter")
     expect(steps_done(page)).to_have_count(1)
-    expect(page.locator("#database .role.held", has_text="orders_rw")).to_contain_text("ada")
+    expect(page.locator("#targets .role.held", has_text="orders_rw")).to_contain_text("ada")
     page.get_by_role("button", name="Switch to Dan").click()
     page.locator("#guide .chip").click()
     expect(page.locator("#composer textarea")).to_be_focused()
@@ -139,7 +139,7 @@ def test_a_newcomer_is_led_through_and_every_step_ticks_itself_off(visit: Visit,
     expect(page.locator("#leases")).to_contain_text("Dan → prod-db")
     world.clock.ahead += 3600
     expect(steps_done(page)).to_have_count(4)
-    expect(page.locator("#database")).to_contain_text(re.compile(r"dan gone at \d+:\d\d:\d\d"))
+    expect(page.locator("#targets")).to_contain_text(re.compile(r"dan gone at \d+:\d\d:\d\d"))
     expect(page.locator("#leases")).not_to_contain_text("prod-db")
     page.reload()
     expect(steps_done(page)).to_have_count(4)
@@ -528,15 +528,39 @@ def test_the_panel_tells_what_the_database_says(visit: Visit, world: World) -> N
     world.give(ADA, "prod-db", "4h")
     world.observer.sessions = {"ada": 2, "dan": 1}
     page = visit()
-    role = page.locator("#database .role.held")
-    expect(role).to_contain_text("granted by rotakey")
+    role = page.locator("#targets .role.held")
+    expect(role).to_contain_text("by rotakey")
     expect(role).to_contain_text("2 live sessions")
-    expect(page.locator("#database")).to_contain_text("Also connected, without a role: dan (1)")
+    expect(page.locator("#targets")).to_contain_text("Also connected, without a role: dan (1)")
     world.observer.error = "connection refused"
-    expect(page.locator("#database")).to_contain_text("Cannot be read: connection refused")
+    expect(page.locator("#targets")).to_contain_text("Cannot be read: connection refused")
     world.observer.error = None
-    expect(page.locator("#database")).not_to_contain_text("Cannot be read")
-    expect(page.locator("#database .gone")).to_have_count(0)
+    expect(page.locator("#targets")).not_to_contain_text("Cannot be read")
+    expect(page.locator("#targets .gone")).to_have_count(0)
+
+
+def test_every_target_has_a_card_with_what_is_left_of_each_lease(visit: Visit, world: World) -> None:
+    world.give(ADA, "prod-db", "4h")
+    dans = world.give(DAN, "deploy-admin", "2h")
+    page = visit()
+    orders, deploys = page.locator("#targets .card").all()
+    expect(orders.get_by_role("heading")).to_have_text("PostgreSQL orders-db")
+    expect(deploys.get_by_role("heading")).to_have_text("Endpoint deploy-hook")
+    expect(orders.locator(".member")).to_have_text(re.compile(r"ada.*by rotakey.*(4h 00m|3h 59m)"))
+    expect(deploys.locator(".member")).to_have_text(re.compile(r"dan.*by rotakey.*(2h 00m|1h 59m)"))
+    world.observer.error = "connection refused"
+    expect(orders).to_contain_text("Cannot be read: connection refused")
+    dans.until = world.clock.now() - 1
+    expect(deploys.locator(".role")).to_contain_text(re.compile(r"admin.*nobody.*dan gone at"))
+    expect(orders).not_to_contain_text("gone at")
+
+
+def test_a_lease_with_no_end_has_no_countdown_at_the_target(visit: Visit, world: World) -> None:
+    world.give(ADA, "prod-db", "4h").until = None
+    page = visit()
+    expect(page.locator("#leases .lease")).to_contain_text("no end")
+    expect(page.locator("#targets .member")).to_contain_text("by rotakey")
+    expect(page.locator("#targets .countdown")).to_have_count(0)
 
 
 def test_who_left_while_the_database_was_silent_is_gone_when_it_speaks_again(
@@ -545,12 +569,12 @@ def test_who_left_while_the_database_was_silent_is_gone_when_it_speaks_again(
     world.clock.ahead = 1_800_000_000 - time.time()
     world.give(DAN, "prod-db", "1h")
     page = visit(timezone_id="UTC")
-    expect(page.locator("#database .member")).to_contain_text("dan")
+    expect(page.locator("#targets .member")).to_contain_text("dan")
     world.observer.error = "connection refused"
-    expect(page.locator("#database")).to_contain_text("Cannot be read: connection refused")
+    expect(page.locator("#targets")).to_contain_text("Cannot be read: connection refused")
     world.clock.ahead += 2 * 3600
     world.observer.error = None
-    expect(page.locator("#database .gone")).to_contain_text("dan gone at 10:0")
+    expect(page.locator("#targets .gone")).to_contain_text("dan gone at 10:0")
 
 
 def test_a_lease_counts_down_by_the_servers_clock(visit: Visit, world: World) -> None:
@@ -620,6 +644,19 @@ def test_the_page_itself_never_scrolls(visit: Visit, world: World, width: int, h
     assert page.evaluate(sizes) == [width, height]
     for part in ("#sidebar", "#place", "#truth", "#scroller", "#strip"):
         assert page.locator(part).evaluate("it => it.scrollWidth <= it.clientWidth"), part
+
+
+def test_on_a_phone_everything_is_below_each_other(visit: Visit, world: World) -> None:
+    world.give(ADA, "prod-db", "4h")
+    card(world, section("word " * 400), actions(*[button(f"Button {n}", "go", str(n)) for n in range(9)]))
+    page = visit(viewport={"width": 390, "height": 844})
+    expect(page.locator("#messages article")).to_have_count(1)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    for part in ("#place", "#truth", "#scroller", "#composer"):
+        assert page.locator(part).evaluate("it => it.scrollWidth <= it.clientWidth"), part
+    page.locator("#faults").scroll_into_view_if_needed()
+    expect(page.locator("#faults summary")).to_be_in_viewport()
+    expect(page.locator("#switcher")).to_be_in_viewport()
 
 
 def test_every_control_has_a_name_and_the_keyboard_reaches_it(visit: Visit, world: World) -> None:

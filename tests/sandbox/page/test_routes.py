@@ -90,7 +90,7 @@ def test_ada_sees_her_slack_and_what_is_true_beside_it(browser: FlaskClient, wor
     assert state["leases"] == [
         {"grant": lease.grant, "person": ADA, "resource": "prod-db", "until": lease.until}
     ]
-    assert state["database"]["roles"][0] == {
+    assert state["targets"][0]["roles"][0] == {
         "role": "orders_rw",
         "members": [{"account": "ada", "grantor": "rotakey"}],
     }

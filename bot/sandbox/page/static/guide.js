@@ -4,6 +4,7 @@ import { h, redraw } from "./dom.js";
 import { approves, isOnCall, mainResource, requestLine } from "./examples.js";
 import { icon } from "./icons.js";
 import { first, isAccountOf } from "./names.js";
+import { titleOf } from "./targets.js";
 
 const KEY = "guide";
 
@@ -38,11 +39,11 @@ function castOf({ people, pager, ...state }) {
   const others = here.filter((each) => !isOnCall({ pager }, each));
   const approver = others.find(approves) ?? others.at(-1);
   const asker = others.find((each) => each !== approver && !approves(each)) ?? others.find((each) => each !== approver);
-  return { onCall: here.find((each) => isOnCall({ pager }, each)), asker, approver, line: requestLine({ pager, ...state }), card: channelOfCard(state)?.name };
+  return { onCall: here.find((each) => isOnCall({ pager }, each)), asker, approver, line: requestLine({ pager, ...state }), target: targetsOf(mainResource(state), state).map(titleOf).join(" and "), card: channelOfCard(state)?.name };
 }
 
 function observe(state) {
-  const { leases, database } = state;
+  const { leases } = state;
   const people = new Map(state.people.map((each) => [each.id, each]));
   seen.version = state.version;
   const asked = leases.filter((each) => each.resource === mainResource(state));
@@ -52,11 +53,17 @@ function observe(state) {
     else if (!seen.before.includes(grant)) seen.approved.push({ grant, person });
   }
   seen.asked ||= seen.approved.length > 0 || wasAsked(state, people.get(state.me));
-  const inside = database.roles.flatMap((each) => each.members.map((one) => one.account));
+  const targets = targetsOf(mainResource(state), state);
+  const inside = targets.flatMap((target) => target.roles.flatMap((each) => each.members.map((one) => one.account)));
   const out = (id) => people.has(id) && !inside.some((account) => isAccountOf(people.get(id), account));
   const holds = (id) => leases.some((each) => each.person === id);
   const over = (each) => !leases.some((lease) => lease.grant === each.grant) && (out(each.person) || holds(each.person));
-  seen.gone ||= !database.error && seen.approved.some(over);
+  seen.gone ||= targets.every((each) => !each.error) && seen.approved.some(over);
+}
+
+function targetsOf(resource, { resources, targets }) {
+  const gives = resources.find((each) => each.name === resource)?.gives ?? [];
+  return targets.filter((each) => gives.some((one) => one.target === each.name));
 }
 
 /** A card with an Approve button is there, or I asked without being on call. */
@@ -71,7 +78,7 @@ function channelOfCard(state) {
   return state.channels.find((each) => each.messages.some((one) => one.ts > seen.began && (one.blocks ?? []).some(asks)));
 }
 
-function steps({ onCall, asker, approver, line, card }, ui) {
+function steps({ onCall, asker, approver, line, target, card }, ui) {
   const where = card ? `press Approve on the card in #${card}.` : "press Approve on the card.";
   return [
     onCall
@@ -79,7 +86,7 @@ function steps({ onCall, asker, approver, line, card }, ui) {
       : ["Request while on call", ["Nobody is on call now. Start a shift below."]],
     [`Request as ${first(asker)}, who is not`, ui.me === asker.id ? ["Somebody has to approve: ", doing(ui, asker, line)] : [doing(ui, asker, line)]],
     [`Approve as ${first(approver)}`, ui.me === approver.id ? [where[0].toUpperCase() + where.slice(1)] : [becoming(ui, approver), ` and ${where}`]],
-    ["Watch both go away when time is up", ["See the lease in Redis and the role in PostgreSQL below. Or type ", h("code", {}, line.replace(/ request (\S+) .*/, " done $1")), "."]],
+    ["Watch both go away when time is up", [`See the lease in Redis and the role in ${target} below. Or type `, h("code", {}, line.replace(/ request (\S+) .*/, " done $1")), "."]],
   ];
 }
 

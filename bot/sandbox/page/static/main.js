@@ -3,7 +3,6 @@
 import { refreshDates } from "./dates.js";
 import { setClock } from "./clock.js";
 import { drawComposer, propose } from "./composer.js";
-import { drawDatabase } from "./database.js";
 import { drawFaults } from "./faults.js";
 import { drawGuide } from "./guide.js";
 import { drawLeases, tickLeases } from "./leases.js";
@@ -15,6 +14,7 @@ import { drawPlace } from "./place.js";
 import { lookNow, post, watch } from "./server.js";
 import { drawSidebar } from "./sidebar.js";
 import { drawSwitcher } from "./switcher.js";
+import { drawTargets } from "./targets.js";
 import { tick } from "./ticking.js";
 import { unreadIn } from "./unread.js";
 
@@ -75,7 +75,7 @@ function draw() {
   drawComposer($("composer"), ui);
   drawModal(ui);
   drawGuide($("guide"), ui);
-  drawDatabase($("database"), ui);
+  drawTargets($("targets"), ui);
   drawLeases($("leases"), ui);
   drawPager($("pager"), ui);
   drawFaults($("faults"), ui);

@@ -27,7 +27,7 @@ function stranger(id, bot) {
   return id === SLACKBOT.id ? SLACKBOT : { id, name: id, real_name: id, color: "#6b7280" };
 }
 
-/** Whether a login at the database looks like this person's: `ada`, or `ada@example.com`. */
+/** Whether a login at a target looks like this person's: `ada`, or `ada@example.com`. */
 export function isAccountOf(person, account) {
   return account.toLowerCase().split("@")[0] === person.name.toLowerCase();
 }
