@@ -1,4 +1,4 @@
-"""What the sandbox is told to show, and what it refuses before anything is started."""
+"""The sandbox shows the targets that are named, and refuses what it cannot show before anything is started."""
 
 from __future__ import annotations
 

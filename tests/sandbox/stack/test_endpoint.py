@@ -60,9 +60,9 @@ def test_a_second_start_is_the_same_system_with_the_same_access(tmp_path: Path) 
 def test_it_starts_elsewhere_if_somebody_else_has_its_port(tmp_path: Path) -> None:
     with run_endpoint(tmp_path, WANTED) as endpoint:
         pass
-    with socket.create_server(("127.0.0.1", urlsplit(endpoint.url).port or 0)):
-        with run_endpoint(tmp_path, WANTED) as elsewhere:
-            assert elsewhere.url != endpoint.url
+    taken = ("127.0.0.1", urlsplit(endpoint.url).port or 0)
+    with socket.create_server(taken), run_endpoint(tmp_path, WANTED) as elsewhere:
+        assert elsewhere.url != endpoint.url
 
 
 def test_what_it_kept_is_removed_and_a_broken_file_is_reported(tmp_path: Path) -> None:
