@@ -6,7 +6,7 @@ import re
 import secrets
 import signal
 import webbrowser
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ import click
 
 from bot import config
 from bot.core.errors import Misconfigured
-from bot.kinds.table import TARGETS
+from bot.kinds import table
 from bot.settings import VARIABLE
 
 if TYPE_CHECKING:
@@ -104,12 +104,11 @@ def to_try(file: Path | None = None, kinds: Collection[str] | None = None) -> Po
     if mistakes:
         raise Misconfigured("\n".join(f"{name}: {each}" for each in mistakes))
     nowhere = secrets.token_hex(8)
-    environ = {
-        each.variable: _fillable(written, each, f"{number}.{nowhere}.invalid")[each.key]
-        if each.alone
-        else f"{number}.{nowhere}"
-        for number, each in enumerate(uses)
-    }
+    environ = {}
+    for number, each in enumerate(uses):
+        host = f"{number}.{nowhere}.invalid"
+        blank = _blank_of(written, each.part, each.name)
+        environ[each.variable] = blank(host)[each.key] if blank and each.alone else host
     checked = config.load(text, name=name, environ=environ)
     filled_in = {environ[each.variable] for each in uses if each.alone}
     real = [
@@ -142,35 +141,39 @@ def _uses(written: Written) -> Iterator[Use]:
                         yield Use(part=part, name=name, key=key, variable=variable, alone=alone)
 
 
-def _fillable(written: Written, use: Use, host: str) -> Mapping[str, str]:
-    """Return the settings that the sandbox fills in where the variable is used, as they would be for a
-    host; none if the kind is not a valid one, which is reported elsewhere."""
-    from bot.sandbox.stack.kinds import KINDS, blank_pager  # noqa: PLC0415 -- needs an extra
+def _blank_of(written: Written, part: str, name: str) -> Callable[[str], Mapping[str, str]] | None:
+    """Return the function that makes the settings that the sandbox fills in there; see SystemKind. None if
+    it does not have the kind."""
+    from bot.sandbox.stack.kinds import KINDS, SOURCES  # noqa: PLC0415 -- needs an extra
 
-    kind = written[use.part][use.name].get("kind")
-    if use.part == "oncall":
-        return blank_pager(host) if kind == "pagerduty" else {}
-    return KINDS[kind].blank(host) if isinstance(kind, str) and kind in KINDS else {}
+    kind = written[part][name].get("kind")
+    if not isinstance(kind, str):
+        return None
+    if part == "oncall":
+        return SOURCES.get(kind)
+    return KINDS[kind].blank if kind in KINDS else None
 
 
 def _not_for_the_sandbox(written: Written, uses: Collection[Use]) -> Iterator[str]:
     """Yield what is right elsewhere, and cannot be had in the sandbox."""
-    from bot.sandbox.stack.kinds import KINDS  # noqa: PLC0415 -- needs an extra
+    from bot.sandbox.stack.kinds import KINDS, SOURCES  # noqa: PLC0415 -- needs an extra
 
-    kinds = {name: settings.get("kind") for name, settings in written["targets"].items()}
-    for name, kind in kinds.items():
-        if isinstance(kind, str) and kind in TARGETS and kind not in KINDS:
-            yield f"targets.{name}: the sandbox has no {kind}; it has {', '.join(KINDS)}"
+    for part, all_kinds, ours in (("targets", table.TARGETS, KINDS), ("oncall", table.SOURCES, SOURCES)):
+        for name, settings in written[part].items():
+            kind = settings.get("kind")
+            if isinstance(kind, str) and kind in all_kinds and kind not in ours:
+                yield f"{part}.{name}: the sandbox has no {kind}; it has {', '.join(ours)}"
     for kind in KINDS:
-        if len(names := [name for name, each in kinds.items() if each == kind]) > 1:
+        names = [name for name, settings in written["targets"].items() if settings.get("kind") == kind]
+        if len(names) > 1:
             yield (
                 f"the sandbox has one target of each kind, but {', '.join(names)} are all {kind}; use a file"
                 " with one of them"
             )
     places: dict[str, Use] = {}
     for use in uses:
-        known = _fillable(written, use, "host")
-        if known and use.key not in known:
+        blank = _blank_of(written, use.part, use.name)
+        if blank and use.key not in blank("host"):
             yield f"{use}: the sandbox has no value for the variable {use.variable}; write the value itself"
         first = places.setdefault(use.variable, use)
         if "targets" in (first.part, use.part) and str(first) != str(use):

@@ -1,4 +1,4 @@
-"""The sandbox shows the targets that are named, and refuses what it cannot show before anything is started."""
+"""The sandbox shows the targets that are named, and refuses what it cannot show before it starts anything."""
 
 from __future__ import annotations
 
@@ -93,6 +93,12 @@ def test_a_variable_that_the_sandbox_cannot_fill_in_is_named(tmp_path: Path) -> 
     assert said == (
         "targets.db.sessions: the sandbox has no value for the variable SESSIONS; write the value itself"
     )
+
+
+def test_a_kind_that_nobody_has_is_reported_with_its_line(tmp_path: Path) -> None:
+    said = objection(tmp_path, HOOK, DB.replace("postgres", "postgras"))
+    assert "access.yaml:9: targets.db.kind" in said
+    assert "variable" not in said
 
 
 def test_one_variable_cannot_be_two_systems(tmp_path: Path) -> None:

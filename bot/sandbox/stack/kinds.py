@@ -36,8 +36,7 @@ def _blank_webhook(host: str) -> Mapping[str, str]:
     return {"url": f"http://{host}/", "secret": "whsec_" + b64encode(host.encode().ljust(32)).decode()}
 
 
-def blank_pager(host: str) -> Mapping[str, str]:
-    """Return the settings of the pager that the sandbox fills in, as ``SystemKind.blank`` does."""
+def _blank_pager(host: str) -> Mapping[str, str]:
     return {"token": host, "api_url": f"http://{host}"}
 
 
@@ -45,3 +44,5 @@ KINDS: Mapping[str, SystemKind] = {
     "postgres": SystemKind(run=run_orders, remove=remove_orders, blank=_blank_postgres, by_default=True),
     "webhook": SystemKind(run=run_endpoint, remove=remove_endpoint, blank=_blank_webhook, by_default=True),
 }
+SOURCES: Mapping[str, Callable[[str], Mapping[str, str]]] = {"pagerduty": _blank_pager}
+"""The kinds of on-call sources that the sandbox has, each with its ``blank``, as in SystemKind."""
