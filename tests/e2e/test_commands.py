@@ -176,9 +176,11 @@ def test_variables_that_are_not_set_here_are_mentioned_and_hide_no_mistake(
     unset = "targets.orders-db.url: the variable ORDERS_DB_URL is not set; set it in the environment"
     checked = rotakey("check", POLICY)
     assert (checked.returncode, checked.stdout) == (0, f"{POLICY}: no mistakes\n")
-    no_token, missing, standbys = checked.stderr.splitlines()
+    no_token, missing, no_hook, no_secret, standbys = checked.stderr.splitlines()
     assert no_token.endswith(f"{token} (needed only where it runs)")
     assert missing.endswith(f"{unset} (needed only where it runs)")
+    assert "the variable DEPLOY_HOOK_URL is not set" in no_hook
+    assert "the variable DEPLOY_HOOK_SECRET is not set" in no_secret
     assert "orders-db: warning: when access ends, sessions on standby servers stay open" in standbys
     assert rotakey("check", "--strict", POLICY).returncode == 1
     path = tmp_path / "access.yaml"
@@ -186,7 +188,7 @@ def test_variables_that_are_not_set_here_are_mentioned_and_hide_no_mistake(
     mistaken = rotakey("check", path)
     assert (mistaken.returncode, mistaken.stdout) == (1, "")
     assert f"{unset} (needed only where it runs)\n" in mistaken.stderr
-    assert mistaken.stderr.count("did you mean approvers?") == 2
+    assert mistaken.stderr.count("did you mean approvers?") == 3
 
 
 def test_the_schema_is_json(rotakey: Rotakey) -> None:
