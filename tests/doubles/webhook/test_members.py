@@ -46,6 +46,7 @@ def test_what_was_granted_is_there_again_after_a_restart(tmp_path: Path) -> None
     assert again.version > members.version
     assert again.state() == members.state()
     assert again.access == members.access
+    again.rename("ada", "ada@example.com")
     assert again.do({**message("has"), "receipts": [receipt]})["presence"] == "ours"
     again.add_account("carol")
     again.add_role("auditor")

@@ -541,12 +541,14 @@ def test_the_panel_tells_what_the_database_says(visit: Visit, world: World) -> N
 
 def test_every_target_has_a_card_with_what_is_left_of_each_lease(visit: Visit, world: World) -> None:
     world.give(ADA, "prod-db", "4h")
+    world.give(ADA, "schema-migration", "8h")
     dans = world.give(DAN, "deploy-admin", "2h")
     page = visit()
     orders, deploys = page.locator("#targets .card").all()
     expect(orders.get_by_role("heading")).to_have_text("PostgreSQL orders-db")
     expect(deploys.get_by_role("heading")).to_have_text("Endpoint deploy-hook")
-    expect(orders.locator(".member")).to_have_text(re.compile(r"ada.*by rotakey.*(4h 00m|3h 59m)"))
+    expect(orders.locator(".role", has_text="orders_rw")).to_contain_text(re.compile(r"(4h 00m|3h 59m)$"))
+    expect(orders.locator(".role", has_text="migrator")).to_contain_text(re.compile(r"(8h 00m|7h 59m)$"))
     expect(deploys.locator(".member")).to_have_text(re.compile(r"dan.*by rotakey.*(2h 00m|1h 59m)"))
     world.observer.error = "connection refused"
     expect(orders).to_contain_text("Cannot be read: connection refused")
