@@ -7,8 +7,9 @@ from pathlib import Path
 
 import yaml
 
+ANCHOR, ARCHIVE = "anchor", "archive"
 POLICY = Path(__file__).with_name("access.yaml")
-HEAD = "# What the sandbox shows of its example. It is written at each start: copy it, and use --file.\n"
+HEAD = "# The policy as the sandbox uses it. It is written at each start: copy it, and use --file.\n"
 
 
 def example(kinds: Collection[str]) -> str:
@@ -29,4 +30,19 @@ def example(kinds: Collection[str]) -> str:
         for name, resource in whole["resources"].items()
         if not others & {gives["target"] for gives in resource["gives"]}
     }
+    return HEAD + yaml.safe_dump(whole, sort_keys=False, allow_unicode=True)
+
+
+def with_evidence_in(folder: Path, text: str) -> str:
+    """Return the policy with its anchor and its archive in the folder, wherever they are in production; the
+    same text if it names neither."""
+    whole = yaml.safe_load(text)
+    audit = whole.get("audit") or {}
+    if "file" not in audit.get("anchor", {}) and "archive" not in audit:
+        return text
+    if "file" in audit["anchor"]:
+        audit["anchor"]["file"] = str(folder / ANCHOR)
+    if "archive" in audit:
+        (folder / ARCHIVE).mkdir(exist_ok=True)
+        audit["archive"]["dir"] = str(folder / ARCHIVE)
     return HEAD + yaml.safe_dump(whole, sort_keys=False, allow_unicode=True)

@@ -21,6 +21,7 @@ from bot.doubles.snapshots import UnreadableError
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.sandbox import cast
+from bot.sandbox.example import ANCHOR, ARCHIVE, with_evidence_in
 from bot.sandbox.page.observer import Observer
 from bot.sandbox.page.pager_controls import PagerControls
 from bot.sandbox.page.routes import page_routes
@@ -32,7 +33,10 @@ from bot.sandbox.stack.system import System
 from bot.testing.localhost import is_free
 
 FILE = "access.yaml"
-KEPT = ("secrets.json", "workspace.json", "pager.json", "port", "web.log", "worker.log", "policy.log", FILE)
+KEPT = (
+    *("secrets.json", "workspace.json", "pager.json", "port", "web.log", "worker.log", "policy.log"),
+    *(FILE, ANCHOR, f"{ANCHOR}.holds"),
+)
 """The files that are kept besides those of the servers, each of which has a folder of its own."""
 
 T = TypeVar("T")
@@ -74,6 +78,7 @@ class Sandbox:
         self._wanted_port = port
         self._fresh = fresh
         self.systems: Mapping[str, System] = {}
+        self._file = policy.path or data / FILE
 
     def __enter__(self) -> Self:
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -94,8 +99,10 @@ class Sandbox:
             self.redis = connect(self.valkey.url)
             self.ledger = RedisLedger(self.redis, self.policy.workspace)
             self._serve_page()
-            if self.policy.path is None:
-                (self.data / FILE).write_text(self.policy.text, "utf-8")
+            text = with_evidence_in(self.data, self.policy.text)
+            if self.policy.path is None or text != self.policy.text:
+                self._file = self.data / FILE
+                self._file.write_text(text, "utf-8")
             self.say("Starting the bot: web and worker ...")
             self.deployment = stack.enter_context(Deployment(self.data, self.ledger, self.environ))
             self.web, self.worker = (self.deployment.add(command) for command in ("web", "worker"))
@@ -136,7 +143,7 @@ class Sandbox:
             **{name: pager[key] for name, key in self.policy.pager.items()},
             **doubles,
             "REDIS_URL": self.valkey.url,
-            "ACCESS_FILE": str(self.policy.path or self.data / FILE),
+            "ACCESS_FILE": str(self._file),
         }
 
     def watch_over(self) -> None:
@@ -200,7 +207,8 @@ def forget(data: Path) -> None:
     files that sandboxes make are touched."""
     if not data.exists():
         return
-    shutil.rmtree(data / "valkey", ignore_errors=True)
+    for folder in ("valkey", ARCHIVE):
+        shutil.rmtree(data / folder, ignore_errors=True)
     for kind in KINDS.values():
         kind.remove(data)
     for name in KEPT:

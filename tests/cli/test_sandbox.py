@@ -14,6 +14,7 @@ from bot.sandbox.run import Policy
 from bot.sandbox.stack import kinds
 
 HEAD = """\
+audit: {anchor: {file: /var/lib/rotakey/anchor}}
 oncall: {pager: {kind: pagerduty, token: "${TOKEN}"}}
 resources:
   admin:

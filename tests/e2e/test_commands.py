@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bot.cli import main
-from bot.sandbox.example import POLICY
+from bot.sandbox.example import POLICY, example
 from bot.sandbox.run import forget
 from bot.testing.polling import until
 from tests.e2e.command import refused, sandbox
@@ -156,8 +157,10 @@ def test_a_good_file_is_said_to_be_good(rotakey: Rotakey) -> None:
 
 def test_copies_without_an_anchor_are_warned_of(rotakey: Rotakey, tmp_path: Path) -> None:
     path = tmp_path / "access.yaml"
-    path.write_text(POLICY.read_text("utf-8") + "\naudit: {anchor: {file: /var/lib/rotakey/anchor}}\n")
-    for file, warned in ((POLICY, True), (path, False)):
+    without = yaml.safe_load(example(("postgres",)))
+    del without["audit"]
+    path.write_text(yaml.safe_dump(without), "utf-8")
+    for file, warned in ((path, True), (POLICY, False)):
         checked = rotakey("check", file, REDIS_COPIES="1")
         assert (checked.returncode, checked.stdout) == (0, f"{file}: no mistakes\n")
         assert ("REDIS_COPIES is set, but audit: {anchor: {file: …}} is not" in checked.stderr) is warned

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from itertools import combinations
+from pathlib import Path
 
 import pytest
+import yaml
 
 from bot import config
 from bot.cli.sandbox import to_try
-from bot.sandbox.example import POLICY, example
+from bot.sandbox.example import POLICY, example, with_evidence_in
 from bot.sandbox.stack.kinds import KINDS
 from tests.config.files import ENVIRON
 
@@ -44,3 +46,19 @@ def test_the_endpoint_alone_leaves_out_what_needs_the_database() -> None:
 
 def test_what_is_light_is_shown_without_being_asked_for() -> None:
     assert to_try().targets == {"orders-db": "postgres", "deploy-hook": "webhook"}
+
+
+def test_anchor_and_archive_are_in_the_sandboxs_own_folder(tmp_path: Path) -> None:
+    text = """\
+targets: {}
+resources: {}
+audit: {anchor: {file: /var/lib/rotakey/anchor, channel: "#audit"}, archive: {dir: /srv/audit}}
+"""
+    audit = yaml.safe_load(with_evidence_in(tmp_path, text))["audit"]
+    assert audit == {
+        "anchor": {"file": str(tmp_path / "anchor"), "channel": "#audit"},
+        "archive": {"dir": str(tmp_path / "archive")},
+    }
+    assert (tmp_path / "archive").is_dir()
+    for kept in ("targets: {}\n", 'audit: {anchor: {channel: "#audit"}}\n'):
+        assert with_evidence_in(tmp_path, kept) == kept

@@ -1,4 +1,4 @@
-"""Access that a target cannot show is kept outside the ledger before it is granted, and revoked from there."""
+"""Access that a target cannot show is kept outside the ledger, and can be revoked from there."""
 
 from __future__ import annotations
 
