@@ -98,7 +98,7 @@ def test_a_variable_that_the_sandbox_cannot_fill_in_is_named(tmp_path: Path) -> 
 
 def test_a_kind_that_nobody_has_is_reported_with_its_line(tmp_path: Path) -> None:
     said = objection(tmp_path, HOOK, DB.replace("postgres", "postgras"))
-    assert "access.yaml:9: targets.db.kind" in said
+    assert "access.yaml:10: targets.db.kind" in said
     assert "variable" not in said
 
 
