@@ -272,6 +272,8 @@ class Kind(Settings):
         found = []
         for name in self.reaches:
             value = getattr(self, name)
+            if value is None:
+                continue
             every = value if isinstance(value, list | tuple) else (value,)
             found += [
                 (name, each.get_secret_value() if isinstance(each, SecretStr) else each) for each in every

@@ -13,6 +13,7 @@ from bot.ports.oncall import OnCallSource
 from bot.ports.target import Target
 from bot.settings import SourceSettings, TargetSettings
 from bot.targets.command.settings import CommandSettings
+from bot.targets.okta.settings import OktaSettings
 from bot.targets.postgres.settings import PostgresSettings
 from bot.targets.webhook.settings import WebhookSettings
 
@@ -46,6 +47,12 @@ def _postgres(name: str, settings: PostgresSettings) -> Target:
     return Postgres(name, settings.url.get_secret_value(), settings.sessions, replicas)
 
 
+def _okta(name: str, settings: OktaSettings) -> Target:
+    from bot.targets.okta.build import build  # noqa: PLC0415 -- loaded only if there is one
+
+    return build(name, settings)
+
+
 def _webhook(name: str, settings: WebhookSettings) -> Target:
     from bot.targets.webhook.target import Webhook  # noqa: PLC0415 -- loaded only if there is one
 
@@ -65,6 +72,7 @@ def _pagerduty(name: str, settings: PagerDutySettings) -> OnCallSource:
 
 
 TARGETS: Mapping[str, TargetKind[Any]] = {
+    "okta": TargetKind(settings=OktaSettings, build=_okta, extra="okta"),
     "postgres": TargetKind(settings=PostgresSettings, build=_postgres, extra="postgres"),
     "command": TargetKind(settings=CommandSettings, build=_command),
     "webhook": TargetKind(settings=WebhookSettings, build=_webhook),

@@ -1,0 +1,1 @@
+"""Okta as a target: membership in its groups."""
