@@ -25,6 +25,7 @@ from bot.targets.postgres.target import Postgres
 from bot.testing.postgres import Roles, fresh_roles
 from bot.testing.target import FakeTarget
 from tests.targets.command.stage import on_a_program
+from tests.targets.okta.stage import on_an_org
 from tests.targets.webhook.stage import on_an_endpoint
 
 UNTIL = datetime(2026, 3, 2, 13, 0, tzinfo=UTC)
@@ -201,6 +202,8 @@ STAGES: dict[str, tuple[Callable[..., AbstractContextManager[Stage]], str]] = {
     "postgres": (on_postgres, "newer_server"),
     "postgres-15": (on_postgres, "older_server"),
     "command": (on_a_program, "without_ends"),
+    "okta": (on_an_org, "with_a_token"),
+    "okta-app": (on_an_org, "with_a_service_app"),
     "webhook": (on_an_endpoint, "without_ends"),
     "memory": (in_memory, "with_marks"),
     "memory-unmarked": (in_memory, "without_marks"),
@@ -223,6 +226,16 @@ def without_ends() -> bool:
 @pytest.fixture
 def without_marks() -> bool:
     return False
+
+
+@pytest.fixture
+def with_a_token() -> bool:
+    return False
+
+
+@pytest.fixture
+def with_a_service_app() -> bool:
+    return True
 
 
 @pytest.fixture(params=STAGES)

@@ -117,6 +117,8 @@ class Org(Watchable):
         self.calls: deque[str] = deque(maxlen=10_000)
         """The calls that came in, ``GET /api/v1/users/ada``, in order."""
         self.largest_page = 200
+        self.links_to = ""
+        """The scheme and host of links to the next page, as with a domain of one's own; empty: as asked."""
         self.users: dict[str, User] = {}
         self.groups: dict[str, Group] = {}
         self.rules: dict[str, Rule] = {}

@@ -138,7 +138,8 @@ class Rest:
         response.headers.add("Link", f'<{request.url}>; rel="self"')
         if start + limit < len(found):
             after = base64.urlsafe_b64encode(str(start + limit).encode()).decode()
-            response.headers.add("Link", f'<{request.base_url}?after={after}&limit={limit}>; rel="next"')
+            path = f"{self._org.links_to or _base()}{request.path}"
+            response.headers.add("Link", f'<{path}?after={after}&limit={limit}>; rel="next"')
         return response
 
 
@@ -269,7 +270,10 @@ def _json(body: object, status: int, headers: Mapping[str, str] | None = None) -
 
 
 class _Quiet(WSGIRequestHandler):
-    """A handler that logs no line per request."""
+    """A handler that logs no line per request, and adds no Date to the one of the org's clock."""
+
+    def send_response(self, code: int, message: str | None = None) -> None:
+        self.send_response_only(code, message)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass

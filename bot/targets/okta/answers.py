@@ -105,7 +105,7 @@ def failure_from(
         else [said]
     )
     words = [_text(each.get("errorSummary")) or _text(each.get("error_description")) for each in every]
-    text = " ".join("; ".join(each for each in words if each).split())
+    text = "; ".join(" ".join(each.split()) for each in words if each)
     if isinstance(failure, TemporaryFailure) or not text:
         return failure
     return PermanentFailure(f"{failure}: {hide(text)[:MOST_WORDS]}")

@@ -68,14 +68,14 @@ class Okta:
         place = self._grantable(hold, not_after) if last.moved_from else self._place_of(last)
         if not self._directory.add(place.group, place.user, not_after):
             raise PermanentFailure(
-                f"{self._name}: the user {hold.account} or the group {hold.entitlement[GROUP]} was deleted while"
-                " this was granted: request it again"
+                f"{self._name}: the user {hold.account} or the group {hold.entitlement[GROUP]} was deleted"
+                " while this was granted: request it again"
             )
         return _receipt(org, place)
 
     def revoke(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> None:
-        """See Target. If a rule fills the group by now, raise PermanentFailure, because Okta would exclude the
-        person from the rule; unless they are excluded already."""
+        """See Target. If a rule fills the group by now, raise PermanentFailure, because Okta would exclude
+        the person from the rule; unless they are excluded already."""
         if not receipts:
             time_left(deadline, self._name)
             return
