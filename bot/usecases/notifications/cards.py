@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -50,7 +50,8 @@ NEWS = frozenset({State.WAITING, State.ACTIVE, State.DENIED, State.LAPSED, State
 OVER = frozenset({State.ENDING, State.ENDED})
 
 WORST_SESSIONS = ("kept", "unknown", "endpoint", "program", "ended_on_primary", "ended")
-"""What targets do with open sessions, the worst first."""
+"""What targets do with open sessions, the worst first. What a kind says in its own words is better than the
+first four."""
 
 TOO_LATE = PermanentFailure("refused until there was nothing to decide any more")
 
@@ -192,8 +193,7 @@ def card_view(
         grant=shown,
         title=resource.title if resource else grant.resource,
         gives=tuple(map(str, held)),
-        # the worst that any of these targets does
-        sessions=next((each for each in WORST_SESSIONS if each in said), "unknown"),
+        sessions=_worst_of(said),
         confirmed_by=tuple(each for each in ("endpoint", "program") if each in said),
         needed=max(asked.approvals - len(asked.votes), 0),
         offer=(),
@@ -217,6 +217,13 @@ def card_view(
         extendable=by_somebody,
         again=by_somebody and not (refused and refused.why is Why.MAY_NOT_ASK),
     )
+
+
+def _worst_of(said: Collection[str]) -> str:
+    """Return the worst that any of these targets does with open sessions."""
+    own_words = sorted(set(said) - set(WORST_SESSIONS))
+    ranking = (*WORST_SESSIONS[:4], *own_words, *WORST_SESSIONS[4:])
+    return next((each for each in ranking if each in said), "unknown")
 
 
 def _offer(grant: Grant, resource: Resource, snap: Snapshot) -> tuple[int, ...]:

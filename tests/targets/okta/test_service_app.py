@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.holds import Hold, Presence
 from bot.doubles.okta import Org, Served
-from bot.http import HttpAnswer, HttpRequest
+from bot.http import HttpAnswer, HttpRequest, send
 from bot.ports.deadline import Deadline
 from bot.targets.okta import service_app
 from bot.targets.okta.build import CLEARING_SCOPE, SCOPES
@@ -64,17 +65,16 @@ def through(app: ServiceApp, served: Served) -> Okta:
 
 
 @pytest.fixture
-def forms(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
+def forms(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Record the forms that are sent to the token endpoint."""
     found: list[bytes] = []
-    honest = service_app.send
 
     def recording(request: HttpRequest, what: str, deadline: Deadline) -> HttpAnswer:
         found.append(request.body)
-        return honest(request, what, deadline)
+        return send(request, what, deadline)
 
     monkeypatch.setattr(service_app, "send", recording)
-    return iter([found])
+    return found
 
 
 def fetched(org: Org) -> int:
@@ -82,14 +82,13 @@ def fetched(org: Org) -> int:
 
 
 def test_an_assertion_says_who_asks_whom_and_is_valid_once_and_shortly(
-    app: ServiceApp, served: Served, forms: Iterator[list[bytes]]
+    app: ServiceApp, served: Served, forms: list[bytes]
 ) -> None:
-    sent = next(forms)
     for _ in range(2):
         header = app.authorization(soon())
         app.forget(header)
 
-    read = [dict(pair.split("=") for pair in form.decode().split("&")) for form in sent]
+    read = [dict(pair.split("=") for pair in form.decode().split("&")) for form in forms]
     assert {name: value for name, value in read[0].items() if name != "client_assertion"} == {
         "grant_type": "client_credentials",
         "scope": "okta.groups.manage+okta.groups.read+okta.users.read",
@@ -145,24 +144,23 @@ def test_a_new_token_that_is_not_accepted_either_is_a_failure(
 
 
 def test_many_threads_fetch_one_token(app: ServiceApp, org: Org) -> None:
-    headers: set[str] = set()
-    threads = [threading.Thread(target=lambda: headers.add(app.authorization(soon()))) for _ in range(8)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
+    with ThreadPoolExecutor(8) as threads:
+        headers = set(threads.map(lambda _: app.authorization(soon()), range(8)))
     assert len(headers) == fetched(org) == 1
 
 
 def test_a_thread_waits_no_longer_than_its_own_deadline(app: ServiceApp, org: Org) -> None:
     org.faults.slow = 3600
-    first = threading.Thread(target=lambda: pytest.raises(TemporaryFailure, app.authorization, soon(1)))
-    first.start()
-    began = soon(1)
-    with pytest.raises(TemporaryFailure, match="in time"):
-        app.authorization(soon(0.2))
-    assert began.seconds_left() > 0.4
-    first.join()
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(app.authorization, soon(1))
+        while not org.calls:
+            time.sleep(0.01)
+        began = soon(1)
+        with pytest.raises(TemporaryFailure, match="in time"):
+            app.authorization(soon(0.2))
+        assert began.seconds_left() > 0.4
+        with pytest.raises(TemporaryFailure, match="in time"):
+            first.result()
 
 
 def no_client(org: Org) -> None:
@@ -209,7 +207,7 @@ def test_what_is_wrong_with_the_app_is_said(
 
 def test_a_clock_that_is_wrong_is_said(served: Served, clock: Clock) -> None:
     late = ServiceApp("okta", served.url, OURS, now=lambda: clock.now - timedelta(hours=1))
-    with pytest.raises(PermanentFailure, match="expired .*this machine's clock"):
+    with pytest.raises(PermanentFailure, match=r"expired .*this machine's clock"):
         late.authorization(soon())
     little = ServiceApp("okta", served.url, OURS, now=lambda: clock.now + timedelta(seconds=20))
     assert little.authorization(soon())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from bot import config
@@ -114,8 +116,8 @@ def test_two_names_of_one_org_are_noticed() -> None:
 
 
 def test_the_library_is_needed_only_for_a_service_app(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(__import__("sys").modules, "bot.targets.okta.service_app", raising=False)
-    monkeypatch.setitem(__import__("sys").modules, "cryptography.exceptions", None)
+    monkeypatch.delitem(sys.modules, "bot.targets.okta.service_app", raising=False)
+    monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
     assert table.build_target("okta", settings(TOKEN))
     with pytest.raises(PermanentFailure, match=r"run pip install 'rotakey\[okta\]'"):
         table.build_target("okta", settings(APP))
