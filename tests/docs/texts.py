@@ -24,6 +24,9 @@ VARIABLES: Mapping[str, str] = {
     "ORDERS_REPLICA_URL": "postgresql://rotakey:secret@standby.example.com/orders",
     "BILLS_DB_URL": "postgresql://rotakey:secret@bills.example.com/bills",
     "PAGERDUTY_TOKEN": "secret",
+    "OKTA_ORG_URL": "https://example.okta.com",
+    "OKTA_API_TOKEN": "secret",
+    "OKTA_PRIVATE_KEY": "-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----",
     "HOOK_SECRET": "whsec_b3BlbiBzZXNhbWUgb3BlbiBzZXNhbWUgb3BlbiBzZXNhbWU=",
 }
 """The variables that the examples of access.yaml name."""

@@ -92,7 +92,7 @@ class Faults:
 
 @dataclass(kw_only=True)
 class Access:
-    """What calls may do. ``permissions`` are those of the admin role; ``groups``: the ids of the groups that
+    """The rights of callers. ``permissions`` are those of the admin role; ``groups``: the ids of the groups that
     the role is limited to, None: all."""
 
     token: str

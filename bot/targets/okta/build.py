@@ -8,7 +8,7 @@ from bot.targets.okta.settings import OktaSettings
 from bot.targets.okta.target import Okta
 
 SCOPES = ("okta.groups.manage", "okta.groups.read", "okta.users.read")
-"""The scopes of an access token. To clear sessions needs one more."""
+"""The scopes that a service app asks for. To clear sessions needs one more."""
 CLEARING_SCOPE = "okta.users.manage"
 
 

@@ -1,4 +1,4 @@
-"""What proves to Okta who is asking: an API token, or something that gets access tokens."""
+"""Credentials: an API token, or something that gets access tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A service app of OAuth 2.0: it signs an assertion with its private key, and gets an access token for it."""
+"""A service app of OAuth 2.0: it signs assertions with its private key, and gets access tokens for them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ASSERTION_LIFE = 300
 EARLIER = 30
 """The seconds by which an assertion is dated back, because Okta refuses one from its future."""
 USED_UP = 5 / 6
-"""The part of an access token's life after which a new one is fetched: 50 minutes of an hour."""
+"""The part of a token's life after which a new one is fetched: 50 minutes of an hour."""
 _TOKEN = TypeAdapter(AccessTokenSaid)
 
 

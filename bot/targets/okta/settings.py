@@ -60,7 +60,7 @@ class OktaSettings(TargetSettings):
     client_id: str | None = None
     """The client id of a service app (API Services) in Okta. Needs the extra okta."""
     private_key: Annotated[Secret, AfterValidator(_pem)] | None = None
-    """The private key of the service app in PEM form, as ${NAME}. A line may end in \\\\n."""
+    """The private key of the service app in PEM form, as ${NAME}. Lines may be joined by \\n."""
     key_id: str | None = None
     """The key id (kid) of that key. Needed only if the service app has several keys."""
     sessions: Literal["keep", "clear"] = "keep"
