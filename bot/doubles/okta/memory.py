@@ -92,8 +92,8 @@ class Faults:
 
 @dataclass(kw_only=True)
 class Access:
-    """The rights of callers. ``permissions`` are those of the admin role; ``groups``: the ids of the groups that
-    the role is limited to, None: all."""
+    """The rights of callers. ``permissions`` are those of the admin role; ``groups``: the ids of the groups
+    that the role is limited to, None: all."""
 
     token: str
     permissions: frozenset[str] = ALL_PERMISSIONS
@@ -133,14 +133,14 @@ class Org(Watchable):
     def add_user(self, login: str, status: str = "ACTIVE") -> str:
         """Add a person and return their id."""
         with self.change():
-            made = f"00u{next(self._ids):017d}"
+            made = self._new_id("00u")
             self.users[made] = User(id=made, login=login, status=status)
         return made
 
     def add_group(self, name: str, kind: str = "OKTA_GROUP") -> str:
         """Add a group and return its id."""
         with self.change():
-            made = f"00g{next(self._ids):017d}"
+            made = self._new_id("00g")
             self.groups[made] = Group(id=made, name=name, type=kind)
             self.members[made] = []
             self._index(made)
@@ -149,7 +149,7 @@ class Org(Watchable):
     def add_rule(self, name: str, *groups: str, status: str = "ACTIVE") -> str:
         """Add a rule that puts people into these groups, by id, and return its id."""
         with self.change():
-            made = f"0pr{next(self._ids):017d}"
+            made = self._new_id("0pr")
             self.rules[made] = Rule(id=made, name=name, groups=groups, status=status)
         return made
 
@@ -240,6 +240,10 @@ class Org(Watchable):
     def clear_sessions(self, user: str, *, oauth_tokens: bool, forget_devices: bool) -> None:
         with self.change():
             self.cleared.append((user, oauth_tokens, forget_devices))
+
+    def _new_id(self, prefix: str) -> str:
+        """Return an id that no other org has."""
+        return f"{prefix}{self.id.removeprefix('00o')}{next(self._ids):04d}"
 
     def _index(self, group: str) -> None:
         if self.faults.lagging:
