@@ -88,6 +88,8 @@ class Faults:
     """The body of every answer, instead of the right one."""
     not_there: frozenset[str] = frozenset()
     """Paths that answer a 404 which is not Okta's own."""
+    hidden: frozenset[str] = frozenset()
+    """Paths that answer Okta's own 404, although what they name is there."""
 
 
 @dataclass(kw_only=True)

@@ -226,6 +226,8 @@ def _odd(org: Org) -> Response | None:
         raise Refusal(faults.down, "E0000009", "Internal Server Error")
     if request.path in faults.not_there:
         return Response("<!doctype html><title>Not here</title>", 404, content_type="text/html")
+    if request.path in faults.hidden:
+        raise answers.not_found(request.path.rpartition("/")[2], "Resource")
     if faults.body is not None:
         return Response(faults.body, 200, content_type="application/json")
     if faults.limited:

@@ -95,10 +95,17 @@ class Directory:
         answer = self._ask("GET", f"/api/v1/groups/{group}", READ_GROUPS, deadline)
         return None if answer is None else read(_GROUP, answer, self._name)
 
-    def groups_of(self, user: str, deadline: Deadline) -> frozenset[str]:
-        """Return the ids of the groups that a user is in; empty if there is no such user."""
+    def is_member(self, user: str, group: str, deadline: Deadline) -> bool:
+        """Return whether a user is in a group. A credential that sees only some users or groups could miss
+        it, so a user who is not shown must not be among the members either, and a group that is not shown has
+        to be visible, or gone."""
         found = self._every(_GROUPS, f"/api/v1/users/{user}/groups", READ_USERS, deadline)
-        return frozenset(each.id for each in found or ())
+        if found is None:
+            return any(each.id == user for each in self.members(group, deadline))
+        if any(each.id == group for each in found):
+            return True
+        self.group(group, deadline)
+        return False
 
     def members(self, group: str, deadline: Deadline) -> Sequence[User]:
         return self._every(_USERS, f"/api/v1/groups/{group}/users?limit={PAGE}", READ_GROUPS, deadline) or []
@@ -106,7 +113,9 @@ class Directory:
     def active_rules(self, group: str, deadline: Deadline) -> list[Rule]:
         """Return the active rules that put people into a group."""
         path = f"/api/v1/groups/rules?limit={RULES_PAGE}"
-        found = self._every(_RULES, path, READ_RULES, deadline) or []
+        found = self._every(_RULES, path, READ_RULES, deadline)
+        if found is None:
+            raise PermanentFailure(f"{self._name} does not show its group rules: {READ_RULES.remedy}")
         return [each for each in found if each.status == "ACTIVE" and group in each.groups]
 
     def add(self, group: str, user: str, not_after: Deadline) -> bool:

@@ -89,7 +89,7 @@ class Okta:
             ]
             if not ruled_by:
                 self._directory.remove(place.group, place.user, deadline)
-            elif place.group in self._directory.groups_of(place.user, deadline):
+            elif self._directory.is_member(*place, deadline):
                 raise PermanentFailure(
                     f"{self._name}: the group rule {ruled_by[0]} now fills the group"
                     f" {hold.entitlement[GROUP]}, and removing {hold.account} would exclude them from it for"
@@ -106,11 +106,11 @@ class Okta:
             why = self._another_org()
             return Seen(presence=Presence.ELSEWHERE, system=system, receipts=kept, why=why)
         named = self._named(hold, receipts, deadline)
-        ours = [each for each in named if self._is_member(each, deadline)]
+        ours = [each for each in named if self._directory.is_member(*each, deadline)]
         if ours:
             made = tuple(_receipt(org, each) for each in ours)
             return Seen(presence=Presence.OURS, system=system, receipts=made)
-        theirs = any(self._is_member(each, deadline) for each in self._by_name(hold, deadline))
+        theirs = any(self._directory.is_member(*each, deadline) for each in self._by_name(hold, deadline))
         return Seen(presence=Presence.THEIRS if theirs else Presence.NONE, system=system)
 
     def holders(self, entitlement: Entitlement, deadline: Deadline) -> Holders:
@@ -173,14 +173,6 @@ class Okta:
         user = self._directory.user(hold.account, deadline)
         groups = self._directory.groups_named(hold.entitlement[GROUP], deadline) if user else []
         return [Place(user=user.id, group=each.id) for each in groups if user]
-
-    def _is_member(self, place: Place, deadline: Deadline) -> bool:
-        """Return whether the user is in the group. A credential that sees only some groups could miss it, so
-        a group that is not shown has to be visible, or gone."""
-        if place.group in self._directory.groups_of(place.user, deadline):
-            return True
-        self._directory.group(place.group, deadline)
-        return False
 
     def _place_of(self, receipt: Receipt) -> Place:
         try:

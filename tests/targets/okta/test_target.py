@@ -238,9 +238,14 @@ def test_access_that_is_gone_needs_no_removal_from_a_ruled_group(
     assert not [each for each in org.calls if each.startswith("DELETE")]
 
 
-def test_rules_that_cannot_be_read_are_not_taken_for_none(target: Target, org: Org, hold: Hold) -> None:
-    org.faults.not_there = frozenset(["/api/v1/groups/rules"])
-    with pytest.raises(PermanentFailure, match="answered 404"):
+@pytest.mark.parametrize(
+    ("fault", "says"), [("not_there", "answered 404"), ("hidden", "Read-only Administrator")]
+)
+def test_rules_that_cannot_be_read_are_not_taken_for_none(
+    target: Target, org: Org, hold: Hold, fault: str, says: str
+) -> None:
+    setattr(org.faults, fault, frozenset(["/api/v1/groups/rules"]))
+    with pytest.raises(PermanentFailure, match=says):
         target.prepare(hold, soon())
 
 
@@ -307,6 +312,14 @@ def test_a_group_that_the_credential_cannot_see_is_not_gone(target: Target, org:
     org.access.groups = frozenset([org.group("Everyone").id])
     with pytest.raises(PermanentFailure, match=r"answered 403: .* it may not read this group"):
         target.has(hold, [receipt], soon())
+
+
+def test_a_user_whom_the_credential_cannot_see_is_not_gone(target: Target, org: Org, hold: Hold) -> None:
+    receipt = granted(target, hold)
+    org.faults.hidden = frozenset([f"/api/v1/users/{receipt.facts['user']}/groups"])
+    assert target.has(hold, [receipt], soon()).presence is Presence.OURS
+    org.remove_member(receipt.facts["group"], receipt.facts["user"])
+    assert target.has(hold, [receipt], soon()).gone
 
 
 @pytest.mark.parametrize(
