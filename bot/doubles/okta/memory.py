@@ -118,6 +118,8 @@ class Org(Watchable):
         """Set when nothing may be slow any more."""
         self.calls: deque[str] = deque(maxlen=10_000)
         """The calls that came in, ``GET /api/v1/users/ada``, in order."""
+        self.credentials: deque[str] = deque(maxlen=10_000)
+        """The Authorization header of each of these calls; empty: none."""
         self.largest_page = 200
         self.links_to = ""
         """The scheme and host of links to the next page, as with a domain of one's own; empty: as asked."""

@@ -203,6 +203,7 @@ def _answering(org: Org, view: Callable[..., Any]) -> Callable[..., Response]:
     def answer(**names: str) -> Response:
         with org.moved:
             org.calls.append(f"{request.method} {request.full_path.rstrip('?')}")
+            org.credentials.append(request.headers.get("Authorization", ""))
         if org.faults.slow:
             org.hurry.wait(org.faults.slow)
         try:

@@ -43,6 +43,7 @@ def settings(okta: str, **environ: str) -> TargetSettings:
 def test_either_credential_is_enough(okta: str) -> None:
     found = settings(okta)
     assert found.servers == {"example.okta.com"}
+    assert all(value in ENVIRON.values() or value.startswith("---") for _, value in found.systems())
     assert found.sessions_end == "kept"
     assert repr(table.build_target("okta", found)) == "Okta('okta')"
     assert "sesame" not in f"{found!r} {found}"

@@ -499,9 +499,10 @@ def test_another_org_is_not_sent_the_credential_when_it_is_asked_who_it_is(
 ) -> None:
     receipt = replace(granted(target, hold), system="00oFormer")
     org.calls.clear()
-    org.access.token = "00another"
+    org.credentials.clear()
     assert target.has(hold, [receipt], soon()).presence is Presence.ELSEWHERE
     assert list(org.calls) == ["GET /.well-known/okta-organization"]
+    assert list(org.credentials) == [""]
 
 
 def test_no_org_at_the_url_is_said(org: Org, hold: Hold) -> None:
