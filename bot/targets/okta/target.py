@@ -110,7 +110,8 @@ class Okta:
         if ours:
             made = tuple(_receipt(org, each) for each in ours)
             return Seen(presence=Presence.OURS, system=system, receipts=made)
-        theirs = any(self._directory.is_member(*each, deadline) for each in self._by_name(hold, deadline))
+        others = [each for each in self._by_name(hold, deadline) if each not in named]
+        theirs = any(self._directory.is_member(*each, deadline) for each in others)
         return Seen(presence=Presence.THEIRS if theirs else Presence.NONE, system=system)
 
     def holders(self, entitlement: Entitlement, deadline: Deadline) -> Holders:
