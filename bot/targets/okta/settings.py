@@ -51,6 +51,7 @@ class OktaGroup(Given):
 class OktaSettings(TargetSettings):
     gives: ClassVar[type[Given]] = OktaGroup
     reaches: ClassVar[tuple[str, ...]] = ("url", "token", "private_key")
+    marks: ClassVar[bool] = False
     address: ClassVar[tuple[str, ...]] = ("url",)
     kind: Literal["okta"]
     url: Annotated[ApiUrl, AfterValidator(_org_url)]

@@ -32,6 +32,7 @@ resources:
     title: Production
     gives: [{{target: okta, group: {group}}}]
     approvers: [U02BOB]
+audit: {{anchor: {{file: /var/lib/rotakey/anchor}}}}
 """
 
 
