@@ -12,6 +12,7 @@ from bot.oncall.pagerduty.settings import PagerDutySettings
 from bot.ports.oncall import OnCallSource
 from bot.ports.target import Target
 from bot.settings import SourceSettings, TargetSettings
+from bot.targets.aws_identity_center.settings import AwsIdentityCenterSettings
 from bot.targets.command.settings import CommandSettings
 from bot.targets.okta.settings import OktaSettings
 from bot.targets.postgres.settings import PostgresSettings
@@ -53,6 +54,14 @@ def _okta(name: str, settings: OktaSettings) -> Target:
     return build(name, settings)
 
 
+def _aws_identity_center(name: str, settings: AwsIdentityCenterSettings) -> Target:
+    from bot.targets.aws_identity_center.target import IdentityCenter  # noqa: PLC0415 -- needs an extra
+
+    return IdentityCenter(
+        name, settings.instance, settings.region, settings.endpoint_url, settings.session_duration
+    )
+
+
 def _webhook(name: str, settings: WebhookSettings) -> Target:
     from bot.targets.webhook.target import Webhook  # noqa: PLC0415 -- loaded only if there is one
 
@@ -75,6 +84,9 @@ TARGETS: Mapping[str, TargetKind[Any]] = {
     "okta": TargetKind(settings=OktaSettings, build=_okta, extra="okta"),
     "postgres": TargetKind(settings=PostgresSettings, build=_postgres, extra="postgres"),
     "command": TargetKind(settings=CommandSettings, build=_command),
+    "aws-identity-center": TargetKind(
+        settings=AwsIdentityCenterSettings, build=_aws_identity_center, extra="aws"
+    ),
     "webhook": TargetKind(settings=WebhookSettings, build=_webhook),
 }
 SOURCES: Mapping[str, SourceKind[Any]] = {

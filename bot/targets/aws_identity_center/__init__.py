@@ -1,0 +1,1 @@
+"""AWS IAM Identity Center as a target: permission sets in accounts of an organization."""
