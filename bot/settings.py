@@ -284,7 +284,7 @@ class Kind(Settings):
 class TargetSettings(Kind):
     """Settings of a target. ``gives`` is how an entitlement is written; ``sessions_end`` is what happens to
     open sessions: ``ended``, ``ended_on_primary`` (but not on its replicas), ``kept``, ``unknown``, or, if
-    only something of the user's own says so, ``endpoint`` or ``program``.
+    only something of the user's own says so, ``endpoint`` or ``program``; or a sentence for the card.
     ``address`` names the settings that say where the target is. ``administrators`` are logins that exist at
     every system of this kind, or at some hosts of it, and that no person may have through Rotakey."""
 

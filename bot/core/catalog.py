@@ -223,7 +223,8 @@ class Catalog:
     keep: int | None = None
     """Seconds for which ended grants and audit entries are kept in Redis; None: for ever."""
     session_notes: Mapping[str, str] = field(default_factory=dict)
-    """The fate of open sessions when access at a target ends: ``ended``, ``kept`` or ``unknown``."""
+    """The fate of open sessions when access at a target ends: ``ended``, ``kept``, ``unknown`` or another
+    word that cards know, or a sentence."""
     strays: StrayRules = field(default_factory=StrayRules)
     shared_accounts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The logins that several people are meant to share, by target."""

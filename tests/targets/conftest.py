@@ -15,6 +15,8 @@ import pytest
 from bot.sandbox.stack.servers import Postgres as Server
 from bot.targets.postgres.target import Postgres
 from bot.testing.postgres import Roles, fresh_roles
+from tests.targets.aws_identity_center.cloud import Cloud, credentials, serving
+from tests.targets.aws_identity_center.stage import ServedCloud
 
 OLDER = Path("/usr/lib/postgresql/15/bin")
 
@@ -189,3 +191,10 @@ def postgres(roles: Roles) -> Iterator[Postgres]:
     target = Postgres("orders-db", roles.url("rotakey"))
     yield target
     target.close()
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[ServedCloud]:
+    cloud = Cloud()
+    with serving(cloud) as url:
+        yield ServedCloud(cloud, url, credentials())

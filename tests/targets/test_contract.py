@@ -24,6 +24,7 @@ from bot.sandbox.stack.servers import Postgres as Server
 from bot.targets.postgres.target import Postgres
 from bot.testing.postgres import Roles, fresh_roles
 from bot.testing.target import FakeTarget
+from tests.targets.aws_identity_center.stage import on_aws
 from tests.targets.command.stage import on_a_program
 from tests.targets.okta.stage import on_an_org
 from tests.targets.webhook.stage import on_an_endpoint
@@ -204,6 +205,7 @@ STAGES: dict[str, tuple[Callable[..., AbstractContextManager[Stage]], str]] = {
     "command": (on_a_program, "without_ends"),
     "okta": (on_an_org, "with_a_token"),
     "okta-app": (on_an_org, "with_a_service_app"),
+    "aws-identity-center": (on_aws, "aws"),
     "webhook": (on_an_endpoint, "without_ends"),
     "memory": (in_memory, "with_marks"),
     "memory-unmarked": (in_memory, "without_marks"),
@@ -275,8 +277,13 @@ def elsewhere(receipt: Receipt) -> Receipt:
 
 
 def test_no_target_is_missing_here() -> None:
-    found = {module.name for module in pkgutil.iter_modules(bot.targets.__path__)}
-    assert found == {name.partition("-")[0] for name in STAGES} - IN_MEMORY
+    """A stage is named like its kind, or like that with something after it."""
+    found = {module.name.replace("_", "-") for module in pkgutil.iter_modules(bot.targets.__path__)}
+    kinds = {
+        next((kind for kind in found if f"{name}-".startswith(f"{kind}-")), name.partition("-")[0])
+        for name in STAGES
+    }
+    assert found == kinds - IN_MEMORY == set(TARGETS)
 
 
 def test_the_settings_say_whether_it_can_mark(stage: Stage, request: pytest.FixtureRequest) -> None:
@@ -511,7 +518,7 @@ def test_an_account_that_is_not_there_is_named(stage: Stage) -> None:
 
 def test_what_is_not_there_to_grant_is_named(stage: Stage) -> None:
     missing = hold(stage, "ada", missing=True)
-    [(_, what)] = missing.entitlement.what
+    *_, (_, what) = missing.entitlement.what
 
     assert stage.target.has(missing, [], soon()).presence is Presence.NONE
     assert stage.target.holders(missing.entitlement, soon()).holders == ()

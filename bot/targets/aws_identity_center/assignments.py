@@ -142,9 +142,10 @@ class Assignments:
         """Wait until AWS has done it. Raise TemporaryFailure if that takes longer than ``patience``."""
         pause = FIRST_PAUSE
         while work:
-            if pause >= patience.seconds_left():
+            left = patience.seconds_left()
+            if left <= 0:
                 raise TemporaryFailure(self.still(work))
-            time.sleep(pause)
+            time.sleep(min(pause, left))
             pause = min(pause * 1.5, LONGEST_PAUSE)
             try:
                 status = self._status(work.verb, work.request, deadline)

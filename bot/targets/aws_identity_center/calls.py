@@ -195,7 +195,8 @@ class Calls:
         said = ": ".join(each for each in parts if each) or code
         if code in _NOT_ALLOWED:
             return PermanentFailure(
-                f"{self._name}: the bot may not {action_of(operation)}: allow it, as docs/aws.md says ({said})"
+                f"{self._name}: the bot may not {action_of(operation)}: allow it, as docs/aws.md says"
+                f" ({said})"
             )
         if code == "ResourceNotFoundException":
             return NotThere(f"{what}: {said}")
