@@ -12,7 +12,8 @@ from bot.targets.aws_identity_center.target import IdentityCenter
 
 GOOD = """\
 targets:
-  aws: {kind: aws-identity-center, instance: "arn:aws:sso:::instance/ssoins-0123456789abcdef", region: eu-west-1}
+  aws:
+    {kind: aws-identity-center, instance: "arn:aws:sso:::instance/ssoins-0123456789abcdef", region: eu-west-1}
 resources:
   prod-admin:
     title: Administration of production
