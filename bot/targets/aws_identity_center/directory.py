@@ -1,4 +1,4 @@
-"""What an instance of IAM Identity Center has: itself, its users and its permission sets."""
+"""The instance of IAM Identity Center, its users and its permission sets."""
 
 from __future__ import annotations
 

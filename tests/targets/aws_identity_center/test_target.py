@@ -1,4 +1,4 @@
-"""What AWS does slowly, refuses, loses or forgets is neither there nor gone until AWS itself says so."""
+"""Access that AWS is slow with, refuses or loses is neither there nor gone until AWS itself says so."""
 
 from __future__ import annotations
 
