@@ -25,6 +25,8 @@ from tests.targets.aws_identity_center.cloud import ACCOUNT, OWNER, REGION, SECR
 from tests.targets.aws_identity_center.stage import SET, AwsStage, ServedCloud, on_aws
 
 CREATE, DELETE = "CreateAccountAssignment", "DeleteAccountAssignment"
+BRIEFLY = 1.5
+"""Seconds in which AWS is asked, and its work is not done."""
 UNTIL = datetime(2026, 3, 2, 13, 0, tzinfo=UTC)
 
 
@@ -112,7 +114,7 @@ def test_what_is_being_assigned_is_neither_there_nor_gone_and_is_not_ordered_twi
     cloud.faults.polls = None
     for _ in range(2):
         with pytest.raises(TemporaryFailure, match="orders-db: AWS is still assigning the permission set"):
-            stage.target.grant(hold, [receipt], UNTIL, soon(0.7))
+            stage.target.grant(hold, [receipt], UNTIL, soon(BRIEFLY))
 
     look = stage.target.has(hold, [receipt], soon())
     assert (look.presence, look.receipts, look.gone) == (Presence.UNKNOWN, (receipt,), False)
@@ -140,9 +142,9 @@ def test_what_is_still_being_assigned_at_its_end_is_removed_after_that(
     receipt = prepared(stage, hold)
     cloud.faults.polls = None
     with pytest.raises(TemporaryFailure):
-        stage.target.grant(hold, [receipt], UNTIL, soon(0.7))
+        stage.target.grant(hold, [receipt], UNTIL, soon(BRIEFLY))
     with pytest.raises(TemporaryFailure, match="still assigning"):
-        stage.target.revoke(hold, [receipt], soon(0.7))
+        stage.target.revoke(hold, [receipt], soon(BRIEFLY))
     assert not stage.target.has(hold, [receipt], soon()).gone
 
     cloud.faults.polls = 0
@@ -156,7 +158,7 @@ def test_what_is_being_removed_is_not_gone_yet(stage: AwsStage, cloud: Cloud, ho
     receipt = granted(stage, hold)
     cloud.faults.polls = None
     with pytest.raises(TemporaryFailure, match="AWS is still removing the permission set"):
-        stage.target.revoke(hold, [receipt], soon(0.7))
+        stage.target.revoke(hold, [receipt], soon(BRIEFLY))
 
     look = stage.target.has(hold, [receipt], soon())
     assert (look.presence, look.receipts, look.gone) == (Presence.UNKNOWN, (receipt,), False)
@@ -242,7 +244,7 @@ def test_work_on_the_same_permission_set_of_another_person_is_waited_for(
     cloud.begin("Creation", cloud.user_id("bob"), cloud.arn(SET))
     receipt = prepared(stage, hold)
     with pytest.raises(TemporaryFailure, match="another change of the same account"):
-        stage.target.grant(hold, [receipt], UNTIL, soon(0.7))
+        stage.target.grant(hold, [receipt], UNTIL, soon(BRIEFLY))
     threading.Timer(0.3, cloud.finish).start()
     stage.target.grant(hold, [receipt], UNTIL, soon())
     assert stage.has_it("ada")
