@@ -100,11 +100,11 @@ class Assignments:
         pause = FIRST_PAUSE
         while True:
             if work := self.under_way([place], deadline):
-                self._follow(work, patience, deadline)
+                self._final_status(work, patience, deadline)  # whether it failed shows in what is there
             if self.is_there(place, deadline) is (verb == "Creation"):
                 return
             try:
-                self._follow(self._sent(verb, place, deadline), patience, deadline)
+                work = self._sent(verb, place, deadline)
             except NotNow as busy:
                 wait = max(busy.retry_after or 0.0, pause)
                 if wait >= patience.seconds_left():
@@ -116,6 +116,8 @@ class Assignments:
                 if verb == "Deletion":
                     return
                 raise
+            if work:
+                self._is_done(verb, self._final_status(work, patience, deadline))
             return
 
     def still(self, work: Work) -> str:
@@ -138,10 +140,11 @@ class Assignments:
             return None
         return Work(verb=verb, place=place, request=str(status["RequestId"]))
 
-    def _follow(self, work: Work | None, patience: Deadline, deadline: Deadline) -> None:
-        """Wait until AWS has done it. Raise TemporaryFailure if that takes longer than ``patience``."""
+    def _final_status(self, work: Work, patience: Deadline, deadline: Deadline) -> Json:
+        """Wait until AWS has done it, or has failed at it. Raise TemporaryFailure if that takes longer than
+        ``patience``."""
         pause = FIRST_PAUSE
-        while work:
+        while True:
             left = patience.seconds_left()
             if left <= 0:
                 raise TemporaryFailure(self.still(work))
@@ -151,8 +154,8 @@ class Assignments:
                 status = self._status(work.verb, work.request, deadline)
             except NotThere:  # it is not known everywhere yet
                 continue
-            if self._is_done(work.verb, status):
-                return
+            if status["Status"] != "IN_PROGRESS":
+                return status
 
     def _is_done(self, verb: Verb, status: Json) -> bool:
         """Return whether a request has succeeded. Raise if it has failed."""

@@ -160,11 +160,11 @@ class Cloud:
                 if each.status == "IN_PROGRESS":
                     self._end(each)
 
-    def begin(self, verb: str, user_id: str, permission_set: str) -> None:
+    def begin(self, verb: str, user_id: str, permission_set: str, reason: str | None = None) -> None:
         """Begin to work on somebody else's request, until it is finished."""
         place = {"InstanceArn": self.instance, "TargetId": ACCOUNT, "TargetType": "AWS_ACCOUNT"}
         place |= {"PermissionSetArn": permission_set, "PrincipalType": "USER", "PrincipalId": user_id}
-        self._works.append(Work(verb=verb, body=place, left=None, reason=None))
+        self._works.append(Work(verb=verb, body=place, left=None, reason=reason))
 
     def next_answers(
         self, operation: str, code: str, times: int = 1, status: int = 400, **more: object

@@ -177,6 +177,17 @@ def test_what_is_being_removed_is_assigned_again_after_that(
     assert stage.has_it("ada")
 
 
+@pytest.mark.parametrize("verb", ["Creation", "Deletion"])
+def test_what_was_under_way_and_failed_is_not_our_failure(
+    stage: AwsStage, cloud: Cloud, hold: Hold, verb: str
+) -> None:
+    receipt = prepared(stage, hold)
+    cloud.begin(verb, cloud.user_id("ada"), cloud.arn(SET), reason="Received a 403 status error")
+    threading.Timer(0.3, cloud.finish).start()
+    stage.target.grant(hold, [receipt], UNTIL, soon())
+    assert stage.has_it("ada")
+
+
 def test_what_somebody_else_is_just_assigning_is_not_taken_for_nothing(
     stage: AwsStage, cloud: Cloud, hold: Hold
 ) -> None:
@@ -435,6 +446,8 @@ def test_another_organization_is_another_system(stage: AwsStage, cloud: Cloud, h
     assert (look.presence, look.receipts, look.gone) == (Presence.ELSEWHERE, (receipt,), False)
     assert "rotakey target accept orders-db" in (look.why or "")
     assert stage.has_it("ada")
+    with pytest.raises(PermanentFailure, match="rotakey target accept orders-db"):
+        stage.target.grant(hold_of(stage, "bob"), [receipt], UNTIL, soon())
     cloud.owner = OWNER
     assert presence(stage, hold, receipt) is Presence.OURS
 
@@ -508,6 +521,18 @@ def test_a_permission_set_that_was_made_again_is_found_by_its_name(
     after = prepared(stage, hold)
     assert after.facts["permission_set"] == cloud.arn(SET) != before.facts["permission_set"]
     assert stage.target.has(hold, [before], soon()).gone
+    described = cloud.calls.count("DescribePermissionSet")
+    prepared(stage, hold)
+    assert cloud.calls.count("DescribePermissionSet") == described + 1
+
+
+def test_permission_sets_that_are_known_are_not_described_to_find_another(
+    stage: AwsStage, cloud: Cloud
+) -> None:
+    missing = stage.entitlement(missing=True)
+    for _ in range(3):
+        assert stage.target.holders(missing, soon()).holders == ()
+    assert cloud.calls.count("DescribePermissionSet") == len(["ReadOnly", SET])
 
 
 def test_nothing_is_assigned_in_what_no_longer_exists(stage: AwsStage, cloud: Cloud, hold: Hold) -> None:
