@@ -198,7 +198,7 @@ def gives(view: CardView) -> str:
     if view.confirmed_by and view.grant.state is State.ACTIVE:
         parts.append(f"Confirmed by {in_words([f'your {each}' for each in view.confirmed_by], 'and')}.")
     if view.sessions:
-        parts.append(_SESSIONS.get(view.sessions) or safe_text(view.sessions, 200))
+        parts.append(_SESSIONS.get(view.sessions) or safe_text(view.sessions, 400))
     return " ".join(parts)
 
 

@@ -29,6 +29,7 @@ class AwsAssignment(Given):
 class AwsIdentityCenterSettings(TargetSettings):
     gives: ClassVar[type[Given]] = AwsAssignment
     reaches: ClassVar[tuple[str, ...]] = ("instance", "region", "endpoint_url")
+    marks: ClassVar[bool] = False
     address: ClassVar[tuple[str, ...]] = ("instance", "region", "endpoint_url")
     kind: Literal["aws-identity-center"]
     instance: Annotated[

@@ -50,8 +50,8 @@ NEWS = frozenset({State.WAITING, State.ACTIVE, State.DENIED, State.LAPSED, State
 OVER = frozenset({State.ENDING, State.ENDED})
 
 WORST_SESSIONS = ("kept", "unknown", "endpoint", "program", "ended_on_primary", "ended")
-"""What targets do with open sessions, the worst first. What a kind says in its own words is better than the
-first four."""
+"""What targets do with open sessions, the worst first. What kinds say in their own words comes after the
+first, because it says more than the rest."""
 
 TOO_LATE = PermanentFailure("refused until there was nothing to decide any more")
 
@@ -221,9 +221,10 @@ def card_view(
 
 def _worst_of(said: Collection[str]) -> str:
     """Return the worst that any of these targets does with open sessions."""
-    own_words = sorted(set(said) - set(WORST_SESSIONS))
-    ranking = (*WORST_SESSIONS[:4], *own_words, *WORST_SESSIONS[4:])
-    return next((each for each in ranking if each in said), "unknown")
+    if "kept" in said:
+        return "kept"
+    own_words = " ".join(sorted(set(said) - set(WORST_SESSIONS)))
+    return own_words or next((each for each in WORST_SESSIONS if each in said), "unknown")
 
 
 def _offer(grant: Grant, resource: Resource, snap: Snapshot) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ resources:
     title: Administration of production
     gives: [{target: aws, account: "123456789012", permission_set: AdminAccess}]
     approvers: [slack/dba]
+audit: {anchor: {file: /var/lib/rotakey/anchor}}
 """
 
 
@@ -63,7 +64,7 @@ def test_one_instance_has_one_name() -> None:
     second = "targets:\n  more: {kind: aws-identity-center, region: eu-west-1,"
     second += ' instance: "arn:aws:sso:::instance/ssoins-0123456789abcdef"}\n'
     [found] = check(GOOD.replace("targets:\n", second), environ={})
-    assert "is the same server as more" in str(found)
+    assert "is the same system as more" in str(found)
 
 
 def test_an_account_that_no_user_can_have_is_a_mistake() -> None:
