@@ -17,6 +17,7 @@ import bot.targets
 from bot.core.catalog import Entitlement
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.holds import Hold, Presence, Receipt, Seen
+from bot.core.kept import Kept, line_of, read_line
 from bot.kinds.table import TARGETS
 from bot.ports.deadline import Deadline
 from bot.ports.target import Holder, Target
@@ -24,6 +25,7 @@ from bot.sandbox.stack.servers import Postgres as Server
 from bot.targets.postgres.target import Postgres
 from bot.testing.postgres import Roles, fresh_roles
 from bot.testing.target import FakeTarget
+from bot.usecases.access.kept import revoke_kept
 from tests.targets.aws_identity_center.stage import on_aws
 from tests.targets.command.stage import on_a_program
 from tests.targets.okta.stage import on_an_org
@@ -398,6 +400,16 @@ def test_a_receipt_that_was_only_prepared_can_be_revoked(stage: Stage) -> None:
     receipt = stage.target.prepare(hold(stage, "ada"), soon())
 
     assert revoked(stage, "ada", receipt).gone
+
+
+def test_without_rotakey_it_stays_and_a_file_of_open_holds_is_enough_to_revoke_it(stage: Stage) -> None:
+    kept = Kept(hold=hold(stage, "ada"), receipts=(granted(stage, "ada"),), at=UNTIL)
+    assert stage.has_it("ada")
+
+    from_file = read_line(line_of(kept))
+    for _ in range(2):
+        assert revoke_kept(from_file, lambda _: stage.target, soon()).trouble == ""
+        assert not stage.has_it("ada")
 
 
 def test_she_can_be_granted_it_again(stage: Stage) -> None:
