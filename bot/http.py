@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -21,6 +22,8 @@ from bot.upstream import time_left, too_late, within
 
 MOST_BYTES = 1 << 20
 """The longest answer that is read. A longer one is refused."""
+
+_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +83,14 @@ def _send(request: HttpRequest, what: str, deadline: Deadline) -> HttpAnswer:
     if len(body) > MOST_BYTES:
         raise TemporaryFailure(f"{what}: the answer is longer than {MOST_BYTES} bytes")
     return HttpAnswer(status=response.status_code, headers=CaseInsensitiveDict(response.headers), body=body)
+
+
+def origin_of(url: str) -> tuple[str, str, int]:
+    """Return scheme, host and port. Raise ValueError if the URL has no valid ones."""
+    parts = urlsplit(url)
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise ValueError(f"{parts.scheme or 'nothing'} is not http or https")
+    return parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme]
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:

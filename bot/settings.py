@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -163,6 +164,11 @@ def _api_url(value: object, info: ValidationInfo) -> object:
     elif isinstance(value, str) and not re.fullmatch(r"https?://[\x21-\x7e]+", value):
         raise unlike("is not a valid URL; write one that starts with https://")
     return value
+
+
+def is_here(url: str) -> bool:
+    """Return whether the host of a URL is this machine."""
+    return urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
 
 
 Token = Annotated[Secret, AfterValidator(_one_word)]

@@ -7,6 +7,7 @@ import math
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -81,6 +82,11 @@ def time_left(deadline: Deadline, what: str) -> float:
     if seconds <= 0:
         raise too_late(what)
     return seconds
+
+
+def host_now() -> datetime:
+    """Return the time by this machine's clock, for what is sent to others."""
+    return datetime.now(UTC)  # noqa: TID251 -- a message bears the time of its sender
 
 
 def too_late(what: str) -> TemporaryFailure:

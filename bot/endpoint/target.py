@@ -7,7 +7,7 @@ import json
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import uuid4
 
@@ -17,7 +17,7 @@ from bot.core.holds import Hold, Presence, Receipt, Seen, System
 from bot.endpoint.wire import PRESENCES, Answer, Question, Verb, read_answer
 from bot.ports.deadline import Deadline
 from bot.ports.target import Abilities, Holder, Holders
-from bot.upstream import short_retries, time_left
+from bot.upstream import host_now, short_retries, time_left
 
 KEY, ID = "key", "id"
 """The facts of a receipt: the first part of the idempotency keys, and the endpoint's own receipt."""
@@ -28,10 +28,6 @@ class Transport(Protocol):
         """Ask once, and return the body of an answer that is certainly the other side's, or None if it does
         not support the verb. Raise TemporaryFailure or PermanentFailure by the deadline."""
         ...
-
-
-def host_now() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251 -- what is sent to others bears the time of who sends it
 
 
 class Endpoint:

@@ -16,7 +16,6 @@ from bot.core.authentic import text_objection
 from bot.core.catalog import Catalog
 from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
 from bot.core.reasons import Reason, Why, because
-from bot.endpoint.target import host_now
 from bot.evidence.anchor_file import AnchorFile
 from bot.evidence.archive import ArchiveFolder
 from bot.evidence.held_file import HeldFile, beside
@@ -27,6 +26,7 @@ from bot.ports.ledger import Ledger
 from bot.ports.oncall import OnCallSource
 from bot.ports.target import Target
 from bot.settings import TargetSettings
+from bot.upstream import host_now
 from bot.usecases import enact
 from bot.usecases.access import former
 from bot.usecases.access.former import Elsewhere, RevokeOnly, Unusable, former_target, former_versions

@@ -13,7 +13,7 @@ PAGE = DOCUMENTS["docs/targets.md"]
 def rows(title: str) -> dict[str, str]:
     """Return the rows of a table by kind."""
     section = PAGE.partition(f"## {title}\n")[2].partition("\n## ")[0]
-    found = {}
+    found: dict[str, str] = {}
     for row in re.findall(r"(?m)^\| \[?`[^\n]*$", section):
         first, _, rest = row.strip("| ").partition(" | ")
         found |= dict.fromkeys(re.findall(r"`([a-z-]+)`", first), rest)

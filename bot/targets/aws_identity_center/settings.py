@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
-from urllib.parse import urlsplit
 
 from bot.core.durations import brief
-from bot.settings import ApiUrl, Between, Form, Given, LengthSetting, TargetSettings
+from bot.settings import ApiUrl, Between, Form, Given, LengthSetting, TargetSettings, is_here
 
 MOST_OF_A_NAME = 128
 """The characters of the longest user name in IAM Identity Center."""
@@ -74,6 +73,5 @@ class AwsIdentityCenterSettings(TargetSettings):
         return super().account_objection(account)
 
     def cautions(self) -> Iterator[tuple[str, str]]:
-        url = urlsplit(self.endpoint_url or "")
-        if url.scheme == "http" and url.hostname not in ("localhost", "127.0.0.1", "::1"):
+        if (url := self.endpoint_url or "").startswith("http://") and not is_here(url):
             yield "endpoint_url", "is not encrypted: anyone on the way can read and change it; write https://"

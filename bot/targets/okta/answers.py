@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Annotated, TypeVar
@@ -69,10 +69,6 @@ class Right:
 
     do: str
     remedy: str
-
-
-def host_now() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251 -- what is sent to others bears the time of who sends it
 
 
 def read(kind: TypeAdapter[T], answer: HttpAnswer, what: str) -> T:

@@ -23,11 +23,10 @@ from bot.targets.okta.answers import (
     User,
     code_of,
     failure_from,
-    host_now,
     read,
 )
 from bot.targets.okta.credentials import Credential
-from bot.upstream import short_retries
+from bot.upstream import host_now, short_retries
 
 PAGE = 100
 """The entries of a page: a user may have a long profile, and an answer has a limit."""

@@ -24,8 +24,8 @@ from pydantic import TypeAdapter
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.http import HttpAnswer, HttpRequest, send
 from bot.ports.deadline import Deadline
-from bot.targets.okta.answers import AccessTokenSaid, code_of, failure_from, host_now, read
-from bot.upstream import time_left, too_late
+from bot.targets.okta.answers import AccessTokenSaid, code_of, failure_from, read
+from bot.upstream import host_now, time_left, too_late
 
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_LIFE = 300

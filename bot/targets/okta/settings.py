@@ -8,9 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, SecretStr, model_validator
 
-from bot.settings import ApiUrl, Form, Given, Secret, TargetSettings, Token, unlike, wrong
-
-_HERE = ("localhost", "127.0.0.1", "::1")
+from bot.settings import ApiUrl, Form, Given, Secret, TargetSettings, Token, is_here, unlike, wrong
 
 
 def _org_url(url: str) -> str:
@@ -20,7 +18,7 @@ def _org_url(url: str) -> str:
     host = parts.hostname or ""
     if not host or parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:
         raise unlike("is not the address of an Okta org; write one such as https://example.okta.com")
-    if parts.scheme != "https" and host not in _HERE:
+    if parts.scheme != "https" and not is_here(url):
         raise unlike("is not encrypted, so the token could be read on the way; write https://")
     if re.fullmatch(r"[^.]+-admin\.(okta|oktapreview|okta-emea)\.com", host):
         raise unlike("is the address of the Admin Console; leave out -admin")

@@ -10,9 +10,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, SecretStr
 
 from bot.endpoint.settings import EndpointGiven
-from bot.settings import ApiUrl, Given, Secret, TargetSettings, unlike, wrong
+from bot.settings import ApiUrl, Given, Secret, TargetSettings, is_here, unlike, wrong
 from bot.signatures import SigningKey
-from bot.targets.webhook.origin import is_here
 
 
 def _endpoint_url(url: str) -> str:

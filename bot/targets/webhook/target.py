@@ -12,13 +12,12 @@ from http import HTTPStatus
 from urllib.parse import urljoin
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
-from bot.endpoint.target import Endpoint, host_now
+from bot.endpoint.target import Endpoint
 from bot.endpoint.wire import Question
-from bot.http import HttpAnswer, HttpRequest, send
+from bot.http import HttpAnswer, HttpRequest, origin_of, send
 from bot.ports.deadline import Deadline
 from bot.signatures import SigningKey
-from bot.targets.webhook.origin import origin_of
-from bot.upstream import from_status, wait_asked_for
+from bot.upstream import from_status, host_now, wait_asked_for
 
 LONGEST_WAIT = 5.0
 """The longest pause in seconds between two looks at whether slow work is done, unless it asks for more."""
