@@ -356,7 +356,7 @@ def test_an_answer_that_is_not_one_of_aws_never_means_nothing(
 ) -> None:
     cloud.faults.bodies[operation] = body
     with pytest.raises(TemporaryFailure, match=f":{operation}: "):
-        stage.target.has(hold, [], soon(0.5))
+        stage.target.has(hold, [], soon(3))
 
 
 # ---------------------------------------------------------------------------- deadlines and credentials

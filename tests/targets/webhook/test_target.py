@@ -166,7 +166,7 @@ def test_an_old_body_that_is_signed_anew_does_not_count(
     )
 
     with pytest.raises(TemporaryFailure, match="answered_at is more than 5 minutes off"):
-        stage.target.has(hold, [receipt], soon(1))
+        stage.target.has(hold, [receipt], soon(3))
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_an_answer_to_something_else_does_not_count(
 
     members.faults = replace(members.faults, raw=signed_as_asked)
     with pytest.raises(TemporaryFailure, match=rf"orders-db \(has\): .*{says}"):
-        stage.target.has(hold, [], soon(1))
+        stage.target.has(hold, [], soon(3))
 
 
 @pytest.mark.parametrize("left_out", ["presence", "answered_at", "id", "verb", "hold", "version"])
@@ -214,7 +214,7 @@ def test_an_answer_that_leaves_something_out_does_not_count(
 
     members.faults = replace(members.faults, raw=without)
     with pytest.raises(TemporaryFailure, match=rf"orders-db \(has\): {left_out}: "):
-        stage.target.has(hold, [], soon(1))
+        stage.target.has(hold, [], soon(3))
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_any_other_answer_is_a_failure(
 ) -> None:
     members.faults = replace(members.faults, raw=raw)
     with pytest.raises(failure, match=says):
-        stage.target.has(hold, [], soon(1))
+        stage.target.has(hold, [], soon(3))
 
 
 def test_what_the_endpoint_says_never_shows_the_secret(
@@ -299,7 +299,7 @@ def test_slow_work_that_is_not_done_in_time_is_asked_for_again(
     prepared = stage.target.prepare(hold, soon())
     members.faults = replace(members.faults, later=10_000)
     with pytest.raises(TemporaryFailure, match="still working on it"):
-        stage.target.grant(hold, [prepared], SOON, soon(1))
+        stage.target.grant(hold, [prepared], SOON, soon(3))
 
     members.faults = replace(members.faults, later=0)
     stage.target.grant(hold, [prepared], SOON, soon())
@@ -360,7 +360,7 @@ def test_a_list_of_holders_that_is_left_out_is_not_an_empty_one(
         members.faults, answer=lambda answer: {k: v for k, v in answer.items() if k != "holders"}
     )
     with pytest.raises(TemporaryFailure, match=r"orders-db \(holders\): holders: Field required"):
-        stage.target.holders(hold.entitlement, soon(1))
+        stage.target.holders(hold.entitlement, soon(3))
 
 
 def test_a_presence_that_the_endpoint_does_not_know_proves_nothing(
