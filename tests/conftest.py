@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+pytest.register_assert_rewrite("bot.testing.target_contract")
+
 
 @pytest.fixture(autouse=True)
 def _logs_as_before() -> Iterator[None]:
