@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, TypeVar, get_args
 
-from bot.core.errors import PermanentFailure
+from bot.core.errors import Misconfigured, PermanentFailure
+from bot.kinds.kind import SourceKind, TargetKind
 from bot.oncall.pagerduty.settings import PagerDutySettings
 from bot.ports.oncall import OnCallSource
 from bot.ports.target import Target
@@ -17,28 +18,6 @@ from bot.targets.command.settings import CommandSettings
 from bot.targets.okta.settings import OktaSettings
 from bot.targets.postgres.settings import PostgresSettings
 from bot.targets.webhook.settings import WebhookSettings
-
-T = TypeVar("T", bound=TargetSettings)
-S = TypeVar("S", bound=SourceSettings)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TargetKind(Generic[T]):
-    """A kind of target. ``build`` imports the adapter itself, so that an SDK is loaded only by those who use
-    it; ``extra`` is the extra of this package that brings that SDK."""
-
-    settings: type[T]
-    build: Callable[[str, T], Target]
-    extra: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class SourceKind(Generic[S]):
-    """A kind of on-call source; ``build`` and ``extra`` are as for a target."""
-
-    settings: type[S]
-    build: Callable[[str, S], OnCallSource]
-    extra: str | None = None
 
 
 def _postgres(name: str, settings: PostgresSettings) -> Target:
@@ -80,7 +59,7 @@ def _pagerduty(name: str, settings: PagerDutySettings) -> OnCallSource:
     return PagerDuty(name, settings.token.get_secret_value(), settings.api_url)
 
 
-TARGETS: Mapping[str, TargetKind[Any]] = {
+TARGETS: dict[str, TargetKind[Any]] = {
     "okta": TargetKind(settings=OktaSettings, build=_okta, extra="okta"),
     "postgres": TargetKind(settings=PostgresSettings, build=_postgres, extra="postgres"),
     "command": TargetKind(settings=CommandSettings, build=_command),
@@ -89,9 +68,36 @@ TARGETS: Mapping[str, TargetKind[Any]] = {
     ),
     "webhook": TargetKind(settings=WebhookSettings, build=_webhook),
 }
-SOURCES: Mapping[str, SourceKind[Any]] = {
+SOURCES: dict[str, SourceKind[Any]] = {
     "pagerduty": SourceKind(settings=PagerDutySettings, build=_pagerduty),
 }
+
+K = TypeVar("K", TargetKind[Any], SourceKind[Any])
+
+
+def add_kinds(table: dict[str, K], kind: type[K], every: Iterable[EntryPoint]) -> None:
+    """Add the kinds that other installed packages bring. Raise Misconfigured if one cannot be used."""
+    for entry in every:
+        about = f"the package {entry.dist.name if entry.dist else '?'} brings the kind {entry.name}"
+        if entry.name in table:
+            raise Misconfigured(f"{about}, which there is already: uninstall it, or rename its kind")
+        try:
+            found = entry.load()
+        except Exception as error:
+            raise Misconfigured(
+                f"{about}, which cannot be loaded: {type(error).__name__}: {error}"
+            ) from error
+        if not isinstance(found, kind):
+            raise Misconfigured(f"{about}, but {entry.value} is not a {kind.__name__}: mend or uninstall it")
+        if get_args(found.settings.model_fields["kind"].annotation) != (entry.name,):
+            raise Misconfigured(
+                f'{about}, but its settings do not have kind: Literal["{entry.name}"]: mend it'
+            )
+        table[entry.name] = found
+
+
+add_kinds(TARGETS, TargetKind, entry_points(group="rotakey.targets"))
+add_kinds(SOURCES, SourceKind, entry_points(group="rotakey.sources"))
 
 TARGET_SETTINGS: Mapping[str, type[TargetSettings]] = {name: kind.settings for name, kind in TARGETS.items()}
 SOURCE_SETTINGS: Mapping[str, type[SourceSettings]] = {name: kind.settings for name, kind in SOURCES.items()}
