@@ -46,8 +46,8 @@ def _vault(name: str, settings: VaultSettings) -> Target:
     from bot.targets.vault.api import Api  # noqa: PLC0415 -- loaded only if there is one
     from bot.targets.vault.target import Vault  # noqa: PLC0415
 
-    api = Api(name, settings.url, settings.token.get_secret_value(), settings.namespace)
-    return Vault(name, api, settings.mount_accessor, settings.group_prefix)
+    api = Api(name, settings.url, settings.token.get_secret_value(), settings.namespace or "")
+    return Vault(name, api, settings.mount_accessor or "", settings.group_prefix)
 
 
 def _webhook(name: str, settings: WebhookSettings) -> Target:

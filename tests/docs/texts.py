@@ -27,6 +27,8 @@ VARIABLES: Mapping[str, str] = {
     "OKTA_ORG_URL": "https://example.okta.com",
     "OKTA_API_TOKEN": "secret",
     "OKTA_PRIVATE_KEY": "-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----",
+    "VAULT_ADDR": "https://vault.example.com:8200",
+    "VAULT_TOKEN": "secret",
     "HOOK_SECRET": "whsec_b3BlbiBzZXNhbWUgb3BlbiBzZXNhbWUgb3BlbiBzZXNhbWU=",
 }
 """The variables that the examples of access.yaml name."""

@@ -251,8 +251,8 @@ class Api:
         )
 
     def _refusal(self, what: str, deadline: Deadline) -> PermanentFailure | TemporaryFailure:
-        """Return which it is: the token is not valid, or its policy does not allow the call. Vault says 403 to
-        both."""
+        """Return which it is: the token is not valid, or its policy does not allow the call. Vault answers
+        403 to both."""
         asked = f"{self.name} (token)"
         answer = self._send("GET", "auth/token/lookup-self", None, asked, deadline)
         if answer.status == HTTPStatus.OK:
@@ -262,8 +262,9 @@ class Api:
             )
         if answer.status == HTTPStatus.FORBIDDEN:
             return PermanentFailure(
-                f"{self.name} refuses the bot's token: it has expired, was revoked, or belongs to another"
-                " Vault or namespace; make a new one as docs/vault.md says, and set it where the workers run"
+                f"{self.name} refuses the bot's token: it has expired, was revoked, belongs to another Vault"
+                " or namespace, or may not look itself up; make a new one as docs/vault.md says, and set it"
+                " where the workers run"
             )
         return self._failure(answer, asked)
 

@@ -76,13 +76,15 @@ class VaultSettings(TargetSettings):
     """The address of the active node of Vault or OpenBao, or of the load balancer that leads to it."""
     token: Token = Field(default=SecretStr("${VAULT_TOKEN}"), json_schema_extra={"default": "${VAULT_TOKEN}"})
     """A token with the policy of docs/vault.md, as ${NAME}."""
-    namespace: Annotated[
-        str, Form(r"[^\s?#]*", "is not a valid namespace; write its path, such as team-a/orders")
-    ] = ""
+    namespace: (
+        Annotated[str, Form(r"[^\s?#]*", "is not a valid namespace; write its path, such as team-a/orders")]
+        | None
+    ) = None
     """The path of the namespace that people, groups and policies are in; without it, the root namespace."""
-    mount_accessor: Annotated[
-        str, Form(r"[A-Za-z0-9_.-]*", "is not a valid accessor; copy it from: bao auth list")
-    ] = ""
+    mount_accessor: (
+        Annotated[str, Form(r"[A-Za-z0-9_.-]*", "is not a valid accessor; copy it from: bao auth list")]
+        | None
+    ) = None
     """The accessor of an auth mount, such as auth_oidc_1a2b3c4d. With it, a person's account is the name of
     their alias on that mount; without it, the name of their entity."""
     group_prefix: Annotated[
@@ -98,7 +100,7 @@ class VaultSettings(TargetSettings):
             return frozenset()
         parts = urlsplit(self.url)
         port = parts.port or PORTS[parts.scheme]
-        return frozenset([f"{parts.hostname}:{port}{parts.path}/{self.namespace.strip('/')}"])
+        return frozenset([f"{parts.hostname}:{port}{parts.path}/{(self.namespace or '').strip('/')}"])
 
     @property
     def sessions_end(self) -> str:

@@ -207,8 +207,8 @@ class Vault:
             renews = token.renewable and token.period and not token.explicit_max_ttl
             if left is not None and left < EARLY_SECONDS and not renews:
                 found.append(
-                    f"the bot's token expires in {rough(left)}, and then nothing is revoked there: make a"
-                    " periodic one, as docs/vault.md says"
+                    f"the bot's token will expire (it has {rough(left)} left), and then nothing is revoked"
+                    " there: make a periodic one, as docs/vault.md says"
                 )
             if "root" in token.policies:
                 found.append(

@@ -19,8 +19,8 @@ Call = tuple[str, str]
 
 @dataclass
 class Faults:
-    """What goes wrong. ``loses``: what was done, but the answer is lost. ``changes`` gets the status and the
-    body, and returns others."""
+    """The faults. ``loses``: it is done, but the answer is lost. ``changes`` gets the status and the body,
+    and returns others."""
 
     loses: Callable[[Call], bool] = lambda _: False
     silent: Callable[[Call], bool] = lambda _: False

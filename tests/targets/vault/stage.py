@@ -80,6 +80,8 @@ class VaultStage:
         return self.vault(token="sesame-that-nobody-made")
 
     def close(self) -> None:
+        for entity in self.entities.values():
+            self.admin.ask("DELETE", f"identity/entity/id/{entity}")
         for name, group in self.admin.groups().items():
             if name.endswith(f"-{self._number}") or name.startswith(f"{self.prefix}-"):
                 self.admin.ask("DELETE", f"identity/group/id/{group['id']}")
