@@ -276,6 +276,7 @@ def test_holders_are_told_apart(stage: Stage) -> None:
 
     adas = Holder(account=stage.account("ada"), presence=Presence.OURS)
     bobs = Holder(account=stage.account("bob"), presence=Presence.THEIRS)
+    # a stage says lists_others = False if its system cannot list what others gave without reading everything
     assert set(found.holders) == ({adas, bobs} if getattr(stage, "lists_others", True) else {adas})
     assert found.system == seen(stage, "ada").system
 

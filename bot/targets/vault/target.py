@@ -344,10 +344,9 @@ def _source_of_others(entity: Entity, groups: Iterable[Group], wanted: Collectio
 
 
 def _receipt_of(group: Group, system: System, receipts: Sequence[Receipt]) -> Receipt:
-    """Return the receipt that names the group, completed, or a new one."""
+    """Return the receipt that names the group, or a new one."""
     for each in reversed(receipts):
-        known = each.facts.get(GROUP)
-        if known == group.id or (known is None and each.facts.get(NAME) == group.name):
-            return replace(each, facts={**each.facts, GROUP: group.id}, moved_from=None)
+        if each.facts.get(GROUP) == group.id:
+            return replace(each, moved_from=None)
     entity = next(iter(group.member_entity_ids), "")
     return Receipt(system=system.id, facts={ENTITY: entity, GROUP: group.id, NAME: group.name})

@@ -355,6 +355,7 @@ def test_a_group_whose_receipt_was_lost_is_found_by_its_mark_when_renamed(
     with pytest.raises(TemporaryFailure):
         relayed.grant(hold, [prepared], None, soon(1))
     stage.rename_entitlement()
+    stage.rename_account("ada")
 
     look = seen(stage, prepared)
 
