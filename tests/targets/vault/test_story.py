@@ -83,8 +83,9 @@ def test_a_vault_that_is_sealed_at_the_end_is_overdue_and_loses_no_revocation(
 ) -> None:
     grant = story.ask(ADA, length="1h").standing.grant.id
     story.run_due()
+    story.pass_time(HOUR - MINUTE)
     stage.relay.faults.changes = lambda *_: (503, {"errors": ["Vault is sealed"], "sealed": True})
-    story.pass_time(2 * HOUR)
+    story.pass_time(2 * MINUTE)
 
     assert story.grant(grant).state is State.ENDING
     assert story.grant(grant).overdue_since
