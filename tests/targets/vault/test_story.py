@@ -10,6 +10,7 @@ import pytest
 
 from bot.core.catalog import Entitlement
 from bot.core.grants import Grant, State
+from bot.core.reasons import Why
 from bot.ports.documents import Key
 from bot.slack.views.cards import card
 from bot.targets.vault.settings import VaultSettings
@@ -97,7 +98,7 @@ def test_a_vault_that_is_sealed_at_the_end_is_overdue_and_loses_no_revocation(
     assert story.grant(grant).state is State.ENDED
 
 
-def test_what_an_administrator_takes_from_the_group_is_not_given_back_at_once(
+def test_a_grant_whose_group_an_administrator_emptied_ends_and_the_group_goes(
     story: Story, stage: VaultStage
 ) -> None:
     grant = story.ask(ADA, length="4h").standing.grant.id
@@ -108,6 +109,7 @@ def test_what_an_administrator_takes_from_the_group_is_not_given_back_at_once(
     story.pass_time(HOUR)
 
     assert not stage.has_it("ada")
-    story.pass_time(4 * HOUR)
-    assert story.grant(grant).state is State.ENDED
+    ended = story.grant(grant).ended
+    assert ended is not None
+    assert ended.why is Why.HAND_REMOVED
     assert f"{stage.prefix}-" not in "".join(stage.admin.groups())
