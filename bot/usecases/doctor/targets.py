@@ -138,7 +138,7 @@ def abilities(about: str, it: Abilities) -> Iterator[Finding]:
 def warnings(
     about: str, target: Target, gives: list[Entitlement], accounts: Collection[str], deadline: Deadline
 ) -> Iterator[Finding]:
-    """Report a kind's own warnings, if it has any: access there that reaches further than its cards say."""
+    """Report a kind's own warnings, if it has any. Each says what to do."""
     ask = getattr(target, "warnings", None)
     if ask is None:
         return
@@ -148,7 +148,7 @@ def warnings(
         yield wrong(about, str(failure), "until it answers, nobody gets or loses access there")
         return
     for each in said:
-        yield look_at(about, each, "until this is fixed, access there reaches further than its card says")
+        yield look_at(about, each)
 
 
 def one_lock(about: str, swept: Swept | None, now: datetime) -> Iterator[Finding]:
