@@ -10,7 +10,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -139,7 +139,8 @@ def deployment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Depl
 
 
 def test_nothing_stays_in_memory_of_what_people_did(deployment: Deployment) -> None:
+    """A leak grows each time. Something else may grow once: pytest-xdist is sent more tests meanwhile."""
     deployment.rounds()
-    before = deployment.rounds()
-    grown = deployment.rounds() - before
-    assert sum(grown.values()) < ROUNDS / 2, grown.most_common(10)
+    found = [deployment.rounds() for _ in range(3)]
+    grown = min((after - before for before, after in pairwise(found)), key=lambda each: each.total())
+    assert grown.total() < ROUNDS / 2, grown.most_common(10)
