@@ -45,14 +45,13 @@ class HeldFile:
     def write(self, kept: Kept) -> None:
         try:
             with self._alone():
-                file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-                try:
-                    end = _end_of_lines(file)
-                    os.ftruncate(file, end)  # a line that a crash cut short: what it is about was not done
-                    _write_all(file, line_of(kept).encode(), end)
-                    os.fsync(file)
-                finally:
-                    os.close(file)
+                with os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
+                    end = _end_of_lines(file.fileno())
+                    file.truncate(end)  # a line that a crash cut short: what it is about was not done
+                    file.seek(end)
+                    file.write(line_of(kept).encode())
+                    file.flush()
+                    os.fsync(file.fileno())
                 if end >= self._compact_at:
                     self._compact(kept.at)
         except OSError as error:
@@ -110,9 +109,3 @@ def _end_of_lines(file: int) -> int:
             return begin + found + 1
         end = begin
     return 0
-
-
-def _write_all(file: int, data: bytes, at: int) -> None:
-    while data:
-        written = os.pwrite(file, data, at)
-        data, at = data[written:], at + written

@@ -46,10 +46,11 @@ OF_LIBRARIES = """\
 ## Variables of libraries
 
 Rotakey reads none of these itself, but the libraries under it do: `HTTPS_PROXY` and `NO_PROXY` for calls
-over HTTP, `SSL_CERT_FILE` (Slack) and `REQUESTS_CA_BUNDLE` (all others) for certificates of your own, and the `PG…` variables of libpq, such as `PGSSLROOTCERT`, for what the URL of a PostgreSQL server does
-not say. A target of the kind aws-identity-center takes its credentials from AWS's own variables, such as
-`AWS_ACCESS_KEY_ID` or `AWS_PROFILE`; `REQUESTS_CA_BUNDLE` holds for its calls, too, and `AWS_CA_BUNDLE` only
-for fetching credentials. With `MALLOC_ARENA_MAX=2` glibc reserves less memory for threads.
+over HTTP, `SSL_CERT_FILE` (Slack) and `REQUESTS_CA_BUNDLE` (all others) for certificates of your own, and
+the `PG…` variables of libpq, such as `PGSSLROOTCERT`, for what the URL of a PostgreSQL server does not say.
+A target of the kind aws-identity-center takes its credentials from AWS's own variables, such as
+`AWS_ACCESS_KEY_ID` or `AWS_PROFILE`; `REQUESTS_CA_BUNDLE` holds for its calls, too, and `AWS_CA_BUNDLE`
+only for fetching credentials. With `MALLOC_ARENA_MAX=2` glibc reserves less memory for threads.
 """
 
 ARGUMENTS: Mapping[str, tuple[str, ...]] = {

@@ -45,8 +45,8 @@ def access_token(org: Org, form: Mapping[str, str], audience: str, *, has_proof:
 def _app_that_signed(org: Org, assertion: str, audience: str) -> App:
     try:
         signed, _, signature = assertion.rpartition(".")
-        head, claims = (json.loads(_decoded(part)) for part in signed.split("."))
-        sent = _decoded(signature)
+        head, claims = (json.loads(_decode(part)) for part in signed.split("."))
+        sent = _decode(signature)
     except (ValueError, binascii.Error):
         raise NotGranted(401, "invalid_client", "The client_assertion is not a valid JWT.") from None
     app = org.access.apps.get(claims.get("iss", ""))
@@ -71,5 +71,5 @@ def _app_that_signed(org: Org, assertion: str, audience: str) -> App:
     return app
 
 
-def _decoded(part: str) -> bytes:
+def _decode(part: str) -> bytes:
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))

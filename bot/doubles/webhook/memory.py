@@ -208,7 +208,7 @@ class Members(Watchable):
     def _grant(self, message: Json, account: str, role: str) -> Json:
         if _time(message["not_after"]) < self.now():
             raise Refusal(409, "too late: nothing was granted")
-        place = next(iter(self._named(message)), None) or self._place(account, role)
+        place = next(iter(self._named_places(message)), None) or self._place(account, role)
         held = self._live().get(place)
         if held is None or held.by:
             until = _time(message["until"]) if message["until"] and self.keeps_end else None
@@ -216,7 +216,7 @@ class Members(Watchable):
         return {"presence": "ours", "receipt": self._receipt(place)}
 
     def _revoke(self, message: Json, account: str, role: str) -> Json:
-        for place in self._named(message) or self._places(account, role):
+        for place in self._named_places(message) or self._places(account, role):
             held = self.access.get(place)
             if held and held.by == message["hold"]["key"]:
                 del self.access[place]
@@ -224,7 +224,9 @@ class Members(Watchable):
 
     def _has(self, message: Json, account: str, role: str) -> Json:
         key = message["hold"]["key"]
-        looks = [self._presence(each, key) for each in (*self._named(message), *self._places(account, role))]
+        looks = [
+            self._presence(each, key) for each in (*self._named_places(message), *self._places(account, role))
+        ]
         presence = next((each for each in ("ours", "theirs") if each in looks), "none")
         return {"presence": presence, "sessions": "ended" if presence == "none" else "unknown"}
 
@@ -277,7 +279,7 @@ class Members(Watchable):
         who, what = _id_of(self.accounts, account), _id_of(self.roles, role)
         return [(who, what)] if who and what else []
 
-    def _named(self, message: Json) -> list[Place]:
+    def _named_places(self, message: Json) -> list[Place]:
         return [self._receipts[each] for each in message["receipts"] if each in self._receipts]
 
     def _receipt(self, place: Place) -> str:

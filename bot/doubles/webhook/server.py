@@ -75,7 +75,7 @@ class Served:
         if faults.later:
             self._waiting[message["id"]] = (faults.later, answer)
             return _json(202, {"status_url": faults.status_url or f"/rotakey/status/{message['id']}"})
-        return self._signed(answer)
+        return self._sign_answer(answer)
 
     def _status(self, request: Request) -> Response:
         """Say whether slow work is done."""
@@ -86,7 +86,7 @@ class Served:
         if left > 1:
             self._waiting[message_id] = (left - 1, answer)
             return _json(202, {})
-        return self._signed(self._waiting.pop(message_id)[1])
+        return self._sign_answer(self._waiting.pop(message_id)[1])
 
     def _is_signed(self, request: Request, body: bytes) -> bool:
         try:
@@ -95,7 +95,7 @@ class Served:
             return False
         return True
 
-    def _signed(self, answer: Json) -> Response:
+    def _sign_answer(self, answer: Json) -> Response:
         members, faults = self._members, self._members.faults
         if faults.answer:
             answer = faults.answer(answer)

@@ -104,7 +104,7 @@ class Assignments:
             if self.is_there(place, deadline) is (verb == "Creation"):
                 return
             try:
-                work = self._sent(verb, place, deadline)
+                work = self._send(verb, place, deadline)
             except NotNow as busy:
                 wait = max(busy.retry_after or 0.0, pause)
                 if wait >= patience.seconds_left():
@@ -123,7 +123,7 @@ class Assignments:
     def still(self, work: Work) -> str:
         return f"{self._name}: AWS is still {DOING[work.verb]} the permission set"
 
-    def _sent(self, verb: Verb, place: Place, deadline: Deadline) -> Work | None:
+    def _send(self, verb: Verb, place: Place, deadline: Deadline) -> Work | None:
         """Send the request, and return what AWS is working on; None if it is done."""
         answer = self._calls.once(
             ORDERS[verb],

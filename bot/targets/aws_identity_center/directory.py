@@ -78,15 +78,15 @@ class Directory:
         the deadline comes first: the next try goes on from there.
         """
         for arn in [arn for arn, known in list(self._named.items()) if known == name]:
-            if found := self._described(arn, name, deadline):
+            if found := self._describe(arn, name, deadline):
                 return found
         listed = self._calls.pages("ListPermissionSets", "PermissionSets", deadline, InstanceArn=self._arn)
         for arn in map(str, listed):
-            if arn not in self._named and (found := self._described(arn, name, deadline)):
+            if arn not in self._named and (found := self._describe(arn, name, deadline)):
                 return found
         return None
 
-    def _described(self, arn: str, name: str, deadline: Deadline) -> PermissionSet | None:
+    def _describe(self, arn: str, name: str, deadline: Deadline) -> PermissionSet | None:
         """Return the permission set of this ARN if it has this name."""
         try:
             answer = self._calls.read(

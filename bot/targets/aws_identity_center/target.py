@@ -93,7 +93,7 @@ class IdentityCenter:
             time_left(deadline, self._name)
             return
         here = self._directory.instance(deadline)
-        for place in self._named(here, hold, receipts, deadline):
+        for place in self._named_places(here, hold, receipts, deadline):
             self._assignments.order("Deletion", place, deadline)
 
     def has(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> Seen:
@@ -101,7 +101,7 @@ class IdentityCenter:
         if any(each.system != here.system.id for each in receipts):
             why, kept = self._another_system(here.system), tuple(receipts)
             return Seen(presence=Presence.ELSEWHERE, system=here.system, receipts=kept, why=why)
-        named = self._named(here, hold, receipts, deadline)
+        named = self._named_places(here, hold, receipts, deadline)
         if seen := self._seen_at(here, named, receipts, deadline):
             return seen
         by_name = self._by_name(here, hold, deadline)
@@ -164,7 +164,7 @@ class IdentityCenter:
         ours = tuple(_receipt_of(here.system, each) for each in found)
         return Seen(presence=Presence.OURS, system=here.system, receipts=ours)
 
-    def _named(
+    def _named_places(
         self, here: Instance, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline
     ) -> list[Place]:
         """Return what the receipts of this very system name, and, if one was moved here, what the hold names

@@ -72,8 +72,10 @@ class _Program:
                 ) from error
             try:
                 _wait(process, (said, complained), what, deadline)
-            finally:
-                _end(process)
+            finally:  # all that it started, and that is still in its process group, ends with it
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
             output, errors = _text(said), _text(complained)
         if process.returncode == UNSUPPORTED:
             return None
@@ -104,7 +106,12 @@ class _Program:
     def _failure(
         self, code: int, output: bytes, errors: bytes, what: str
     ) -> TemporaryFailure | PermanentFailure:
-        said = _error_in(output) or _last_line(errors)
+        said = errors.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        with suppress(ValueError):
+            answer = json.loads(output)
+            if isinstance(answer, dict) and isinstance(answer.get("error"), str):
+                said = answer["error"]
+        said = " ".join(said.split())[:MOST_WORDS]
         because = f": {said}" if said else ""
         if code < 0:
             return TemporaryFailure(f"{what}: the program was ended by signal {-code}{because}")
@@ -127,26 +134,6 @@ def _wait(
         time.sleep(min(POLL, deadline.seconds_left()))
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the program and all that it started and that is still in its process group."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
 def _text(file: IO[bytes]) -> bytes:
     file.seek(0)
     return file.read(MOST_BYTES + 1)
-
-
-def _error_in(output: bytes) -> str:
-    with suppress(ValueError):
-        said = json.loads(output)
-        if isinstance(said, dict) and isinstance(said.get("error"), str):
-            return " ".join(said["error"].split())[:MOST_WORDS]
-    return ""
-
-
-def _last_line(errors: bytes) -> str:
-    lines = errors.decode("utf-8", "replace").split("\n")
-    return next((" ".join(each.split()) for each in reversed(lines) if each.strip()), "")[:MOST_WORDS]

@@ -65,7 +65,7 @@ class ServiceApp:
         self._name = name
         self._url = f"{url}/oauth2/v1/token"
         self._app = app
-        self._key = _loaded(name, app.private_key)
+        self._key = _load_key(name, app.private_key)
         self._now = now
         self._clock = clock
         self._fetching = threading.Lock()
@@ -131,8 +131,8 @@ class ServiceApp:
             "exp": at + ASSERTION_LIFE,
             "jti": uuid4().hex,
         }
-        signed = f"{_encoded(json.dumps(head).encode())}.{_encoded(json.dumps(claims).encode())}"
-        return f"{signed}.{_encoded(self._key.sign(signed.encode(), PKCS1v15(), SHA256()))}"
+        signed = f"{_base64url(json.dumps(head).encode())}.{_base64url(json.dumps(claims).encode())}"
+        return f"{signed}.{_base64url(self._key.sign(signed.encode(), PKCS1v15(), SHA256()))}"
 
     def _failure(self, answer: HttpAnswer, assertion: str) -> TemporaryFailure | PermanentFailure:
         code = code_of(answer)
@@ -154,7 +154,7 @@ class ServiceApp:
         )
 
 
-def _loaded(name: str, private_key: str) -> RSAPrivateKey:
+def _load_key(name: str, private_key: str) -> RSAPrivateKey:
     refusal = PermanentFailure(
         f"{name}: private_key is not an unencrypted RSA key in PEM form: set the one of the service app"
     )
@@ -167,5 +167,5 @@ def _loaded(name: str, private_key: str) -> RSAPrivateKey:
     return key
 
 
-def _encoded(part: bytes) -> str:
+def _base64url(part: bytes) -> str:
     return base64.urlsafe_b64encode(part).rstrip(b"=").decode("ascii")

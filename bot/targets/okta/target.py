@@ -80,7 +80,7 @@ class Okta:
             time_left(deadline, self._name)
             return
         org = self._directory.org(deadline)
-        places = self._named(hold, [each for each in receipts if each.system == org], deadline)
+        places = self._named_places(hold, [each for each in receipts if each.system == org], deadline)
         for place in places:
             ruled_by = [
                 each.name
@@ -105,7 +105,7 @@ class Okta:
         if any(each.system != org for each in receipts):
             why = self._another_org()
             return Seen(presence=Presence.ELSEWHERE, system=system, receipts=kept, why=why)
-        named = self._named(hold, receipts, deadline)
+        named = self._named_places(hold, receipts, deadline)
         ours = [each for each in named if self._directory.is_member(*each, deadline)]
         if ours:
             made = tuple(_receipt(org, each) for each in ours)
@@ -162,7 +162,7 @@ class Okta:
             raise PermanentFailure(f"{self._name} has {len(groups)} groups named {name}: rename all but one")
         return groups[0]
 
-    def _named(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> list[Place]:
+    def _named_places(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> list[Place]:
         """Return what receipts of this org name. In an org that a person accepted, it may have another id, so
         what has the hold's names counts too."""
         found = dict.fromkeys(self._place_of(each) for each in receipts)

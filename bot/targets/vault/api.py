@@ -130,11 +130,11 @@ class Api:
 
     def entity(self, deadline: Deadline, **by: str) -> Entity | None:
         """Return the entity with this ``id``, ``name``, or ``alias_name`` and ``alias_mount_accessor``."""
-        return self._found("identity/lookup/entity", by, Entity, deadline)
+        return self._find("identity/lookup/entity", by, Entity, deadline)
 
     def group(self, deadline: Deadline, **by: str) -> Group | None:
         """Return the group with this ``id`` or ``name``."""
-        return self._found("identity/lookup/group", by, Group, deadline)
+        return self._find("identity/lookup/group", by, Group, deadline)
 
     def write_group(self, name: str, body: Json, not_after: Deadline) -> None:
         """Make the group, or replace its policies, members and metadata."""
@@ -187,7 +187,7 @@ class Api:
 
     # --------------------------------------------------------------------------------------- the calls
 
-    def _found(self, path: str, by: Json, shape: type[A], deadline: Deadline) -> A | None:
+    def _find(self, path: str, by: Json, shape: type[A], deadline: Deadline) -> A | None:
         """Return what a lookup finds; None if Vault says 204, which means that there is nothing."""
         answer = self._call("POST", path, deadline, by)
         return self._read(answer.get("data"), shape, path) if answer else None
@@ -216,7 +216,7 @@ class Api:
             raise self._refusal(what, deadline)
         if answer.status != HTTPStatus.OK:
             raise self._failure(answer, what)
-        found = _parsed(answer.body)
+        found = _parse(answer.body)
         if not isinstance(found, dict) or not found:
             raise self._not_vault(path)
         return found
@@ -291,7 +291,7 @@ class Api:
         return (said.replace(self._token, "…") if self._token else said)[:MOST_WORDS]
 
 
-def _parsed(body: bytes) -> object:
+def _parse(body: bytes) -> object:
     try:
         return json.loads(body)
     except ValueError:
@@ -299,6 +299,6 @@ def _parsed(body: bytes) -> object:
 
 
 def _errors(body: bytes) -> list[object] | None:
-    found = _parsed(body)
+    found = _parse(body)
     errors = found.get("errors") if isinstance(found, dict) else None
     return errors if isinstance(errors, list) else None

@@ -117,7 +117,7 @@ class Vault:
             name = self._group_name(hold)
             if len(here) == len(receipts) or self._is_certainly_ours(hold, deadline):
                 self._api.delete_group(name, deadline)
-            for group in self._named(here, deadline):
+            for group in self._named_groups(here, deadline):
                 try:
                     self._api.delete_group(group.name, deadline)
                 except PermanentFailure as failure:
@@ -144,7 +144,9 @@ class Vault:
                     why=self._another_system(),
                 )
             by_name = self._api.group(deadline, name=self._group_name(hold))
-            ours = _each_once([*([by_name] if by_name else []), *self._named(receipts, deadline, by_name)])
+            ours = _each_once(
+                [*([by_name] if by_name else []), *self._named_groups(receipts, deadline, by_name)]
+            )
             theirs: str | None = None
             if not ours:
                 ids = {each.facts[ENTITY] for each in receipts if each.facts.get(ENTITY)}
@@ -294,7 +296,7 @@ class Vault:
         found = (self._api.group(deadline, id=each) for each in ids)
         return [each for each in found if each]
 
-    def _named(
+    def _named_groups(
         self, receipts: Sequence[Receipt], deadline: Deadline, known: Group | None = None
     ) -> list[Group]:
         """Return the groups that receipts of this system name by id."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from http import HTTPStatus
@@ -105,16 +105,11 @@ class _Signed:
         failure = from_status(answer.status, what, retry_after=asked, setting=setting)
         if HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST:
             return PermanentFailure(f"{failure}: redirects are not followed; correct the url")
-        said = self._words(answer.body)
-        if isinstance(failure, PermanentFailure) and said:
-            return PermanentFailure(f"{failure}: {said}")
-        return failure
-
-    def _words(self, body: bytes) -> str:
-        """Return what the endpoint itself says about a refusal, on one line, without our secret."""
         said: object = None
         with suppress(ValueError):
-            read = json.loads(body)
-            said = read.get("error") if isinstance(read, Mapping) else None
-        text = " ".join(said.split()) if isinstance(said, str) else ""
-        return text.replace(self._secret, "…")[:MOST_WORDS]
+            read = json.loads(answer.body)
+            said = read.get("error") if isinstance(read, dict) else None
+        if isinstance(said, str) and isinstance(failure, PermanentFailure):
+            words = " ".join(said.split()).replace(self._secret, "…")[:MOST_WORDS]
+            return PermanentFailure(f"{failure}: {words}" if words else str(failure))
+        return failure
