@@ -14,6 +14,7 @@ from bot.doubles.slack.conversations import Conversations, require_scope
 from bot.doubles.slack.directory import Directory
 from bot.doubles.slack.faults import Faults
 from bot.doubles.slack.memory import Memory
+from bot.doubles.slack.methods import Method, methods_of, web_method
 from bot.doubles.slack.model import Call, Json, SlackError
 from bot.doubles.slack.views import Views
 
@@ -85,14 +86,10 @@ class Api:
         self._faults = faults
         self._stopped = Event()
         conversations = Conversations(memory, app)
-        self._methods = {
-            "auth.test": self._auth_test,
-            "apps.connections.open": lambda _args: {"url": open_socket()},
-            **conversations.methods(),
-            **Chat(memory, app, conversations, faults).methods(),
-            **Directory(memory, app).methods(),
-            **views.methods(),
-        }
+        chat, directory = Chat(memory, app, conversations, faults), Directory(memory, app)
+        self._methods: dict[str, Method] = {"apps.connections.open": lambda _args: {"url": open_socket()}}
+        for each in (self, conversations, chat, directory, views):
+            self._methods |= methods_of(each)
         self.calls: deque[Call] = deque(maxlen=MOST_CALLS_KEPT)
 
     @property
@@ -145,6 +142,7 @@ class Api:
             refuse("invalid_arguments", [f"missing required field: {name}" for name in missing])
         return known(args)
 
+    @web_method("auth.test")
     def _auth_test(self, _args: Json) -> Json:
         app = self._app
         return {

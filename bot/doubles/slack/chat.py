@@ -1,7 +1,6 @@
 """The Web API's chat.* methods."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -11,6 +10,7 @@ from bot.doubles.slack.app import App
 from bot.doubles.slack.conversations import Conversations
 from bot.doubles.slack.faults import Faults
 from bot.doubles.slack.memory import Memory
+from bot.doubles.slack.methods import web_method
 from bot.doubles.slack.model import Json, Message, SlackError
 
 MOST_TEXT = 40_000
@@ -24,14 +24,7 @@ class Chat:
         self._conversations = conversations
         self._faults = faults
 
-    def methods(self) -> dict[str, Callable[[Json], Json]]:
-        return {
-            "chat.postMessage": self._post_message,
-            "chat.postEphemeral": self._post_ephemeral,
-            "chat.update": self._update,
-            "chat.delete": self._delete,
-        }
-
+    @web_method("chat.postMessage")
     def _post_message(self, args: Json) -> Json:
         channel = self._conversations.writable(str(args["channel"])).id
         text, blocks = content(args, MOST_TEXT)
@@ -50,6 +43,7 @@ class Chat:
             self._memory.put(message)
         return {"channel": channel, "ts": message.ts, "message": shapes.message(message, self._app)}
 
+    @web_method("chat.postEphemeral")
     def _post_ephemeral(self, args: Json) -> Json:
         channel = self._conversations.writable(str(args["channel"]))
         text, blocks = content(args, MOST_TEXT)
@@ -59,6 +53,7 @@ class Chat:
         self._memory.put(message)
         return {"message_ts": message.ts}
 
+    @web_method("chat.update")
     def _update(self, args: Json) -> Json:
         with self._memory.change():
             message = self._own(args, "cant_update_message")
@@ -72,6 +67,7 @@ class Chat:
             "message": shapes.message(edited, self._app),
         }
 
+    @web_method("chat.delete")
     def _delete(self, args: Json) -> Json:
         with self._memory.change():
             message = self._own(args, "cant_delete_message")

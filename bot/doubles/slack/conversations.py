@@ -1,14 +1,11 @@
 """The Web API's conversations.* methods, and the look-up of the channel that a call means."""
 
-from collections.abc import Callable
-
 from bot.doubles.slack import shapes
 from bot.doubles.slack.app import App
 from bot.doubles.slack.memory import Memory, dm_id
+from bot.doubles.slack.methods import web_method
 from bot.doubles.slack.model import Channel, Json, SlackError
 from bot.doubles.slack.paging import page
-
-Method = Callable[[Json], Json]
 
 
 def require_scope(app: App, scope: str) -> None:
@@ -20,14 +17,6 @@ class Conversations:
     def __init__(self, memory: Memory, app: App) -> None:
         self._memory = memory
         self._app = app
-
-    def methods(self) -> dict[str, Method]:
-        return {
-            "conversations.open": self._open,
-            "conversations.info": self._info,
-            "conversations.members": self._members,
-            "users.conversations": self._of_the_bot,
-        }
 
     def writable(self, wanted: str) -> Channel:
         """Find a channel by id, by name with or without #, or by a person's id: then it is their DM."""
@@ -67,6 +56,7 @@ class Conversations:
             raise SlackError("cannot_dm_bot")
         return self._memory.channels[dm_id(user)]
 
+    @web_method("conversations.open")
     def _open(self, args: Json) -> Json:
         require_scope(self._app, "im:write")
         if args.get("channel"):
@@ -92,6 +82,7 @@ class Conversations:
         shown = shapes.channel(dm, self._app) if whole else {"id": dm.id}
         return {"no_op": True, "already_open": True, "channel": shown}
 
+    @web_method("conversations.info")
     def _info(self, args: Json) -> Json:
         channel = self._readable(args)
         shown = shapes.channel(channel, self._app)
@@ -99,10 +90,12 @@ class Conversations:
             shown["num_members"] = len(channel.members)
         return {"channel": shown}
 
+    @web_method("conversations.members")
     def _members(self, args: Json) -> Json:
         members, cursor = page(self._readable(args).members, args, default=100)
         return {"members": list(members), "response_metadata": {"next_cursor": cursor}}
 
+    @web_method("users.conversations")
     def _of_the_bot(self, args: Json) -> Json:
         """Return the channels that the bot itself is in; calls name no other user."""
         types = str(args.get("types") or "public_channel").split(",")

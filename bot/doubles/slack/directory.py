@@ -1,10 +1,9 @@
 """The Web API's users.* and usergroups.* methods."""
 
-from collections.abc import Callable
-
 from bot.doubles.slack import shapes
 from bot.doubles.slack.app import App
 from bot.doubles.slack.memory import Memory
+from bot.doubles.slack.methods import web_method
 from bot.doubles.slack.model import Json, Person, SlackError
 from bot.doubles.slack.paging import page
 
@@ -14,21 +13,14 @@ class Directory:
         self._memory = memory
         self._app = app
 
-    def methods(self) -> dict[str, Callable[[Json], Json]]:
-        return {
-            "users.info": self._info,
-            "users.list": self._list,
-            "users.lookupByEmail": self._lookup_by_email,
-            "usergroups.list": self._groups,
-            "usergroups.users.list": self._group_users,
-        }
-
+    @web_method("users.info")
     def _info(self, args: Json) -> Json:
         person = self._memory.people.get(str(args["user"]))
         if person is None:
             raise SlackError("user_not_found")
         return {"user": shapes.user(person, self._app)}
 
+    @web_method("users.list")
     def _list(self, args: Json) -> Json:
         members, cursor = page(self._people(), args, default=1000)
         return {
@@ -37,6 +29,7 @@ class Directory:
             "response_metadata": {"next_cursor": cursor},
         }
 
+    @web_method("users.lookupByEmail")
     def _lookup_by_email(self, args: Json) -> Json:
         """Find a person by email. Deactivated people are not found."""
         wanted = str(args["email"]).casefold()
@@ -45,12 +38,14 @@ class Directory:
                 return {"user": shapes.user(person, self._app)}
         raise SlackError("users_not_found")
 
+    @web_method("usergroups.list")
     def _groups(self, args: Json) -> Json:
         disabled_too, with_users = _yes(args, "include_disabled"), _yes(args, "include_users")
         with self._memory.moved:
             groups = [each for each in self._memory.groups.values() if each.enabled or disabled_too]
         return {"usergroups": [shapes.group(g, self._app, with_users=with_users) for g in groups]}
 
+    @web_method("usergroups.users.list")
     def _group_users(self, args: Json) -> Json:
         group = self._memory.groups.get(str(args["usergroup"]))
         if group is None or (not group.enabled and not _yes(args, "include_disabled")):

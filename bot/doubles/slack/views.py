@@ -1,7 +1,6 @@
 """The Web API's views.* methods, and the stack of modals a person has open."""
 
 import secrets
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -10,6 +9,7 @@ from bot.doubles.slack import shapes
 from bot.doubles.slack.app import App
 from bot.doubles.slack.chat import decode, refuse
 from bot.doubles.slack.memory import Memory
+from bot.doubles.slack.methods import web_method
 from bot.doubles.slack.model import Json, SlackError, View
 from bot.doubles.slack.tokens import Tokens
 
@@ -21,14 +21,6 @@ class Views:
         self._memory = memory
         self._app = app
         self._tokens = tokens
-
-    def methods(self) -> dict[str, Callable[[Json], Json]]:
-        return {
-            "views.open": self._open,
-            "views.push": self._push,
-            "views.update": self._update,
-            "views.publish": self._publish,
-        }
 
     def push(self, user: str, given: Any) -> View:
         """Open a view on top of what is open. Raise SlackError if Slack would refuse it."""
@@ -47,6 +39,7 @@ class Views:
         self._memory.put_view(changed)
         return changed
 
+    @web_method("views.open")
     def _open(self, args: Json) -> Json:
         given = valid(args["view"], "modal")
         user = self._tokens.exchange(str(args["trigger_id"]))
@@ -57,11 +50,13 @@ class Views:
             self._memory.modals[user] = [view]
         return {"view": shapes.view(view, self._app)}
 
+    @web_method("views.push")
     def _push(self, args: Json) -> Json:
         given = valid(args["view"], "modal")
         user = self._tokens.exchange(str(args["trigger_id"]))
         return {"view": shapes.view(self.push(user, given), self._app)}
 
+    @web_method("views.update")
     def _update(self, args: Json) -> Json:
         with self._memory.change():
             if args.get("view_id"):
@@ -77,6 +72,7 @@ class Views:
             changed = self.show_instead(view, args["view"])
         return {"view": shapes.view(changed, self._app)}
 
+    @web_method("views.publish")
     def _publish(self, args: Json) -> Json:
         if not self._app.home_enabled:
             raise SlackError("not_enabled")
