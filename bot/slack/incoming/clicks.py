@@ -59,13 +59,14 @@ def carry_out(slack: SlackContext, body: Body) -> bool:
             insider(slack.context, body)
             if not _in_its_place(slack, click, body):
                 return slack.open(click.trigger, notice(words.COPIED))
-            _act(slack, click)
+            said = _act(slack, click)
         except Refused as refused:
             shows_terms = refused.reason.why is Why.TERMS_CHANGED
             _whisper(slack, click, refused.reason, terms_of=click.value if shows_terms else None)
+            return True
     except TemporaryFailure as failure:
         return slack.open(click.trigger, notice(slack.not_done(failure, click.op, click.person)))
-    return True
+    return slack.open(click.trigger, notice(said)) if said else True
 
 
 def click_in(body: Body) -> Click:
@@ -103,8 +104,9 @@ def _in_its_place(slack: SlackContext, click: Click, body: Body) -> bool:
     return any((place.channel, place.ts) == here for place in places)
 
 
-def _act(slack: SlackContext, click: Click) -> None:
-    """Call the use-case of a button."""
+def _act(slack: SlackContext, click: Click) -> str | None:
+    """Call the use-case of a button. Return what the person has to be shown at once, because the card could
+    not say it if Redis fails over now."""
     context, person, value, op = slack.context, click.person, click.value, click.op
     match click.verb:
         case "approve":
@@ -117,7 +119,8 @@ def _act(slack: SlackContext, click: Click) -> None:
                 resource = extended.standing.grant.resource
                 _whisper(slack, click, because(Why.APPROVERS_ASKED, resource=resource))
         case "done":
-            finish.give_back(context, person=person, which=value, op=op)
+            done = finish.give_back(context, person=person, which=value, op=op)
+            return None if done.copied else words.gave_back(done)
         case "request":
             form = request_form(look.offers(context, person=person), Request(resource=value))
             _open_form(slack, click, form, f"/access request {value} because …")
@@ -133,6 +136,7 @@ def _act(slack: SlackContext, click: Click) -> None:
             overdue.same_system(context, person=person, alert=value, shown=click.terms, op=op)
         case _:
             _OF_ALERTS[click.verb](context, person=person, alert=value, op=op)
+    return None
 
 
 def _open_form(slack: SlackContext, click: Click, form: Block, command: str) -> None:

@@ -23,7 +23,7 @@ from bot.slack.incoming import commands
 from bot.slack.incoming.actor import insider
 from bot.slack.incoming.afterwards import MOST
 from bot.slack.wording.answers import FOUND_OUT_LATER, NOT_RECORDED, UNCONFIRMED
-from bot.slack.wording.reasons import refusal
+from bot.slack.wording.reasons import NOT_COPIED, refusal
 from bot.testing.story import shown_terms
 from bot.usecases.confirm import find_out
 from bot.usecases.requests import ask
@@ -733,6 +733,26 @@ def test_buttons_of_an_answer_only_ada_sees_work(it: Rig, asked: Grant) -> None:
     mine = it.workspace.ephemerals(ADA)[-1]
     assert it.workspace.click(ADA, mine.channel, mine.ts, "done").ok
     assert it.context.grant(asked.id).state is State.WITHDRAWN
+
+
+def test_a_click_that_ends_access_says_if_a_failover_could_undo_it(it: Rig, asked: Grant) -> None:
+    """The card could not say so: the failover would undo that, too."""
+    it.types(ADA, "mine")
+    mine = it.workspace.ephemerals(ADA)[-1]
+    it.ledger.copying = False
+    assert it.workspace.click(ADA, mine.channel, mine.ts, "done").ok
+    assert it.context.grant(asked.id).state is State.WITHDRAWN
+    shown = it.workspace.view(ADA)
+    assert shown is not None
+    said = shown.blocks[0]["text"]["text"]
+    assert said == f"Withdrawn: your request for *prod-db*. {NOT_COPIED}"
+
+
+def test_a_click_whose_end_is_copied_opens_nothing(it: Rig, asked: Grant) -> None:
+    it.types(ADA, "mine")
+    mine = it.workspace.ephemerals(ADA)[-1]
+    assert it.workspace.click(ADA, mine.channel, mine.ts, "done").ok
+    assert it.workspace.view(ADA) is None
 
 
 def test_a_button_nobody_knows_is_acknowledged(it: Rig) -> None:
