@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from bot.doubles.slack.model import ImpossibleError, Reply
 from bot.slack.wording.answers import BROKEN, COPIED, NOT_RECORDED, UNCONFIRMED
+from bot.slack.wording.reasons import NOT_COPIED
 from tests.chaos import scenario
 from tests.chaos.deployment import Deployment
 from tests.chaos.history import ShownTerms, shown_in
@@ -171,7 +172,7 @@ def _outcome_of_click(reply: Reply, answer: str) -> str:
         return UNWRITTEN
     if answer.startswith(BROKEN):
         return BROKE
-    return REFUSED if answer else DONE
+    return REFUSED if answer and NOT_COPIED not in answer else DONE
 
 
 def is_copy(action: Action) -> bool:
