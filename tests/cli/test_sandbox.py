@@ -42,8 +42,11 @@ def objection(folder: Path, *targets: str) -> str:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--targets", "okta2,webhook,moon"), "the sandbox has no okta2, no moon; it has postgres, webhook"),
-        (("--targets", " , "), "no kind is named; it has postgres, webhook"),
+        (
+            ("--targets", "okta2,webhook,moon"),
+            "the sandbox has no okta2, no moon; it has postgres, webhook, okta",
+        ),
+        (("--targets", " , "), "no kind is named; it has postgres, webhook, okta"),
         (("--targets", "webhook", "--all"), "--targets and --all contradict each other"),
         (("--all", "--file", "access.yaml"), "a file says itself what it needs"),
         (("--targets", "webhook", "--file", "access.yaml"), "a file says itself what it needs"),

@@ -13,6 +13,8 @@ ENVIRON = {
     "PAGERDUTY_TOKEN": "u+tell-nobody",
     "DEPLOY_HOOK_URL": "https://deploys.example.com/rotakey",
     "DEPLOY_HOOK_SECRET": "whsec_dGVsbCBub2JvZHkgdGVsbCBub2JvZHkgdGVsbCBub2JvZHk=",
+    "OKTA_URL": "https://acme.okta.com",
+    "OKTA_TOKEN": "00tellNobody",
 }
 SANDBOX = Path("bot/sandbox/access.yaml")
 

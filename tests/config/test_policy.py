@@ -194,6 +194,7 @@ def test_the_sandbox_policy_is_good() -> None:
         "orders-on-call",
         "schema-migration",
         "deploy-admin",
+        "prod-on-call",
     ]
     assert catalog.resources["prod-db"].lengths.offer == (HOUR, 4 * HOUR, 12 * HOUR)
     assert catalog.resources["schema-migration"].one_holder

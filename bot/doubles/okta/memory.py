@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from pathlib import Path
+from typing import Any
 
+from pydantic import TypeAdapter
+
+from bot.doubles.snapshots import read_snapshot, write_snapshot
 from bot.doubles.watchable import Watchable
 
+Json = dict[str, Any]
 TOKEN_LIFE = timedelta(hours=1)
 ALL_PERMISSIONS = frozenset(
     {
@@ -46,6 +52,24 @@ class Rule:
     groups: tuple[str, ...]
     status: str = "ACTIVE"
     excluded: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """Everything that is saved: not the faults, the calls, and who may call. ``by_hand`` has the groups and
+    members that an administrator put together."""
+
+    version: int
+    id: str
+    last_id: int
+    users: list[User]
+    groups: list[Group]
+    rules: list[Rule]
+    members: dict[str, list[str]]
+    by_hand: set[tuple[str, str]]
+
+
+SNAPSHOT = TypeAdapter(Snapshot)
 
 
 @dataclass(kw_only=True)
@@ -130,7 +154,33 @@ class Org(Watchable):
         self.cleared: list[tuple[str, bool, bool]] = []
         """The people whose sessions were cleared: also their OAuth tokens, and their remembered devices."""
         self._indexed: dict[str, str] = {}
-        self._ids = count(1)
+        self._by_hand: set[tuple[str, str]] = set()
+        self._last_id = 0
+        self._path: Path | None = None
+
+    def keep_in(self, path: Path) -> None:
+        """Load what is there, its id included, and from now on write each change before it is answered. Raise
+        UnreadableError if it cannot be read."""
+        if path.exists():
+            saved = read_snapshot(path, SNAPSHOT)
+            with self.change():
+                self.version = max(self.version, saved.version)
+                self.id, self._last_id = saved.id, saved.last_id
+                self.users = {each.id: each for each in saved.users}
+                self.groups = {each.id: each for each in saved.groups}
+                self.rules = {each.id: each for each in saved.rules}
+                self.members, self._by_hand = saved.members, saved.by_hand
+                for group in self.groups:
+                    self._index(group)
+        self._path = path
+
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        with self.moved:
+            with super().change():
+                yield
+            if self._path:
+                write_snapshot(self._path, SNAPSHOT, self._snapshot())
 
     # ------------------------------------------------------------------------------------ by hand
 
@@ -188,7 +238,11 @@ class Org(Watchable):
             self._index(group.id)
 
     def add_by_hand(self, login: str, group: str) -> None:
-        self.add_member(self.group(group).id, self.user(login).id)
+        place = self.group(group).id, self.user(login).id
+        with self.change():
+            if place[1] not in self.members[place[0]]:
+                self._by_hand.add(place)
+            self.add_member(*place)
 
     def user(self, login: str) -> User:
         return next(each for each in self.users.values() if each.login == login)
@@ -200,6 +254,29 @@ class Org(Watchable):
         """Return the logins of the people in a group, by its name."""
         with self.moved:
             return frozenset(self.users[each].login for each in self.members[self.group(group).id])
+
+    def state(self) -> list[Json]:
+        """Return each group with its members, ``{"role", "members": [{"account", "grantor"}]}``. The grantor
+        is ``rotakey`` if a call added them."""
+        with self.moved:
+            return [
+                {
+                    "role": group.name,
+                    "members": sorted(
+                        (
+                            {
+                                "account": self.users[user].login,
+                                "grantor": "administrator"
+                                if (group.id, user) in self._by_hand
+                                else "rotakey",
+                            }
+                            for user in self.members[group.id]
+                        ),
+                        key=lambda each: each["account"],
+                    ),
+                }
+                for group in sorted(self.groups.values(), key=lambda each: each.name)
+            ]
 
     # ------------------------------------------------------------------------------------ for calls
 
@@ -237,6 +314,7 @@ class Org(Watchable):
             if user not in self.members[group]:
                 return
             self.members[group].remove(user)
+            self._by_hand.discard((group, user))
             for rule in list(self.rules.values()):
                 if group in rule.groups and rule.status == "ACTIVE" and user not in rule.excluded:
                     self.rules[rule.id] = replace(rule, excluded=(*rule.excluded, user))
@@ -247,7 +325,20 @@ class Org(Watchable):
 
     def _new_id(self, prefix: str) -> str:
         """Return an id that no other org has."""
-        return f"{prefix}{self.id.removeprefix('00o')}{next(self._ids):04d}"
+        self._last_id += 1
+        return f"{prefix}{self.id.removeprefix('00o')}{self._last_id:04d}"
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(
+            version=self.version,
+            id=self.id,
+            last_id=self._last_id,
+            users=list(self.users.values()),
+            groups=list(self.groups.values()),
+            rules=list(self.rules.values()),
+            members=self.members,
+            by_hand=self._by_hand,
+        )
 
     def _index(self, group: str) -> None:
         if self.faults.lagging:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.sandbox.stack.endpoint import remove_endpoint, run_endpoint
+from bot.sandbox.stack.okta import remove_okta, run_okta
 from bot.sandbox.stack.orders import remove_orders, run_orders
 from bot.sandbox.stack.system import System, Wanted
 
@@ -36,6 +37,10 @@ def _blank_webhook(host: str) -> Mapping[str, str]:
     return {"url": f"http://{host}/", "secret": "whsec_" + b64encode(host.encode().ljust(32)).decode()}
 
 
+def _blank_okta(host: str) -> Mapping[str, str]:
+    return {"url": f"https://{host}", "token": host}
+
+
 def _blank_pager(host: str) -> Mapping[str, str]:
     return {"token": host, "api_url": f"http://{host}"}
 
@@ -43,6 +48,7 @@ def _blank_pager(host: str) -> Mapping[str, str]:
 KINDS: Mapping[str, SystemKind] = {
     "postgres": SystemKind(run=run_orders, remove=remove_orders, blank=_blank_postgres, by_default=True),
     "webhook": SystemKind(run=run_endpoint, remove=remove_endpoint, blank=_blank_webhook, by_default=True),
+    "okta": SystemKind(run=run_okta, remove=remove_okta, blank=_blank_okta),
 }
 SOURCES: Mapping[str, Callable[[str], Mapping[str, str]]] = {"pagerduty": _blank_pager}
 """The kinds of on-call sources that the sandbox has, each with its ``blank``, as in SystemKind."""
