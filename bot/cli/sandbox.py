@@ -154,6 +154,15 @@ def _blank_of(written: Written, part: str, name: str) -> Callable[[str], Mapping
     return KINDS[kind].blank if kind in KINDS else None
 
 
+def _settings_not_here(written: Written) -> Iterator[str]:
+    from bot.sandbox.stack.kinds import KINDS  # noqa: PLC0415 -- needs an extra
+
+    for name, settings in written["targets"].items():
+        kind = KINDS.get(str(settings.get("kind")))
+        for key in sorted(kind.not_here & settings.keys() if kind else ()):
+            yield f"targets.{name}.{key}: the sandbox does without it; leave it out"
+
+
 def _not_for_the_sandbox(written: Written, uses: Collection[Use]) -> Iterator[str]:
     """Yield what is right elsewhere, and cannot be had in the sandbox."""
     from bot.sandbox.stack.kinds import KINDS, SOURCES  # noqa: PLC0415 -- needs an extra
@@ -163,6 +172,7 @@ def _not_for_the_sandbox(written: Written, uses: Collection[Use]) -> Iterator[st
             kind = settings.get("kind")
             if isinstance(kind, str) and kind in all_kinds and kind not in ours:
                 yield f"{part}.{name}: the sandbox has no {kind}; it has {', '.join(ours)}"
+    yield from _settings_not_here(written)
     for kind in KINDS:
         names = [name for name, settings in written["targets"].items() if settings.get("kind") == kind]
         if len(names) > 1:

@@ -81,6 +81,8 @@ class Sandbox:
         self._file = policy.path or data / FILE
 
     def __enter__(self) -> Self:
+        for kind in self.policy.targets.values():
+            KINDS[kind].must_be_installed()
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         with ExitStack() as stack, _saying_how_to_go_on():
             in_use = f"another sandbox is running on {self.data}"

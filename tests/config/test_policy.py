@@ -195,6 +195,7 @@ def test_the_sandbox_policy_is_good() -> None:
         "schema-migration",
         "deploy-admin",
         "prod-on-call",
+        "vault-admin",
     ]
     assert catalog.resources["prod-db"].lengths.offer == (HOUR, 4 * HOUR, 12 * HOUR)
     assert catalog.resources["schema-migration"].one_holder

@@ -17,7 +17,14 @@ from tests.e2e.command import refused, sandbox
 
 OWN = Path(__file__).with_name("own.yaml")
 ASK = "/access request stock 1h because ST-7 is wrong"
-OTHER_VARIABLES = ("DEPLOY_HOOK_URL", "DEPLOY_HOOK_SECRET", "OKTA_URL", "OKTA_TOKEN")
+OTHER_VARIABLES = (
+    "DEPLOY_HOOK_URL",
+    "DEPLOY_HOOK_SECRET",
+    "OKTA_URL",
+    "OKTA_TOKEN",
+    "VAULT_ADDR",
+    "VAULT_TOKEN",
+)
 """The variables of the example, besides those of the pager and the database."""
 MISTAKEN = """\
 oncall:
@@ -193,7 +200,7 @@ def test_variables_that_are_not_set_here_are_mentioned_and_hide_no_mistake(
     mistaken = rotakey("check", path)
     assert (mistaken.returncode, mistaken.stdout) == (1, "")
     assert f"{unset} (needed only where it runs)\n" in mistaken.stderr
-    assert mistaken.stderr.count("did you mean approvers?") == 4
+    assert mistaken.stderr.count("did you mean approvers?") == 5
 
 
 def test_the_schema_is_json(rotakey: Rotakey) -> None:

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from bot.sandbox.stack.openbao import program
 from bot.sandbox.stack.servers import Postgres as Server
 from bot.targets.postgres.target import Postgres
 from bot.testing.postgres import Roles, fresh_roles
 from tests.targets.aws_identity_center.cloud import Cloud, credentials, serving
 from tests.targets.aws_identity_center.stage import ServedCloud
-from tests.targets.vault.server import OpenBao, program
+from tests.targets.vault.server import OpenBao
 
 OLDER = Path("/usr/lib/postgresql/15/bin")
 

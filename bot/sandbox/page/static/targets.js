@@ -9,6 +9,7 @@ import { countdown } from "./ticking.js";
 const KINDS = {
   postgres: { title: "PostgreSQL", icon: "database" },
   webhook: { title: "Endpoint", icon: "plug" },
+  vault: { title: "Vault", icon: "plug" },
   okta: { title: "Okta", icon: "plug" },
 };
 const OURS = "rotakey";
