@@ -148,3 +148,17 @@ def test_a_slow_org_hurries_when_it_is_closed(org: Org) -> None:
     with serve(org) as served, pytest.raises(requests.exceptions.ReadTimeout):
         requests.get(f"{served.url}/api/v1/groups", timeout=0.2)
     assert len(org.calls) == 1
+
+
+def test_it_knows_who_was_added_by_hand() -> None:
+    org = Org("00oRotaExample", "00token")
+    group, ada = org.add_group("dba"), org.add_user("ada@example.com")
+    org.add_by_hand("ada@example.com", "dba")
+    org.add_member(group, ada)
+    assert org.state() == [
+        {"role": "dba", "members": [{"account": "ada@example.com", "grantor": "administrator"}]}
+    ]
+    org.remove_member(group, ada)
+    org.add_member(group, ada)
+    org.add_by_hand("ada@example.com", "dba")
+    assert org.state() == [{"role": "dba", "members": [{"account": "ada@example.com", "grantor": "rotakey"}]}]
