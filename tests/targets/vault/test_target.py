@@ -673,8 +673,8 @@ def test_any_other_answer_is_a_failure(
         (status, body) if call[1].startswith("identity/") else (was, same)
     )
     for call in (
-        lambda: relayed.has(hold_of(stage), [receipt], soon(0.5)),
-        lambda: relayed.revoke(hold_of(stage), [receipt], soon(0.5)),
+        lambda: relayed.has(hold_of(stage), [receipt], soon(3)),
+        lambda: relayed.revoke(hold_of(stage), [receipt], soon(3)),
     ):
         with pytest.raises(failure, match=says):
             call()
@@ -704,7 +704,7 @@ def test_what_does_not_say_that_it_is_a_vault_in_order_is_asked_nothing_more(
     relay.faults.changes = lambda *_: (status, body)
 
     with pytest.raises(failure, match=says):
-        relayed.has(hold_of(stage), [], soon(0.5))
+        relayed.has(hold_of(stage), [], soon(3))
 
     assert {path for _, path in relay.calls} == {"sys/health"}
     assert all("X-Vault-Token" not in headers for _, headers in relay.heard)
@@ -715,9 +715,9 @@ def test_a_rate_limit_passes(stage: VaultStage, admin: Admin, relay: Relay, rela
     admin.ask("POST", quota, {"rate": 0.01, "path": "identity/"})
     try:
         with suppress(TemporaryFailure):  # one call is free
-            stage.target.has(hold_of(stage), [], soon(0.5))
+            stage.target.has(hold_of(stage), [], soon(3))
         with pytest.raises(TemporaryFailure, match=r"429: .*rate limit quota exceeded"):
-            stage.target.has(hold_of(stage), [], soon(0.5))
+            stage.target.has(hold_of(stage), [], soon(3))
     finally:
         admin.ask("DELETE", quota)
 
