@@ -70,7 +70,7 @@ def add_schedules(pager: Pager, catalog: Catalog) -> None:
         pager.add_rotation(known, ROTATION, start)
 
 
-def wanted(catalog: Catalog, target: str) -> Wanted:
+def needs_of(catalog: Catalog, target: str) -> Wanted:
     """Return what a target's system needs: the accounts of the people as the policy names them, otherwise
     their email, and all that the policy gives there."""
     domain = domain_of(catalog)

@@ -94,8 +94,9 @@ class Sandbox:
             self._open_doubles(stack)
             self.say(f"Starting Valkey and the targets: {', '.join(self.policy.targets)} ...")
             self.valkey = stack.enter_context(Valkey(self.data / "valkey"))
+            policy = self.policy.catalog
             self.systems = {
-                name: stack.enter_context(KINDS[kind].run(self.data, cast.wanted(self.policy.catalog, name)))
+                name: stack.enter_context(KINDS[kind].run(self.data, cast.needs_of(policy, name)))
                 for name, kind in self.policy.targets.items()
             }
             self.redis = connect(self.valkey.url)

@@ -6,23 +6,20 @@ import base64
 import json
 import re
 import socket
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from email.utils import format_datetime
 from functools import wraps
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from flask import Flask, Response, request
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from bot.doubles.okta import answers
 from bot.doubles.okta.answers import Json, NotGranted, Refusal
 from bot.doubles.okta.memory import Group, Org, User
 from bot.doubles.okta.tokens import access_token
+from bot.doubles.serving import Serving
 
-POLL = 0.02
 LIMIT = 600
 SEARCH = re.compile(r'profile\.name eq "((?:[^"\\]|\\.)*)"')
 T = TypeVar("T")
@@ -164,32 +161,11 @@ def app(org: Org) -> Flask:
     return made
 
 
-class Served:
+class Served(Serving):
     """A server of the app, until it is closed."""
 
     def __init__(self, org: Org, whole: Flask, port: int = 0) -> None:
-        self._org = org
-        self._server = make_server("127.0.0.1", port, whole, threaded=True, request_handler=_Quiet)
-        self.url = f"http://127.0.0.1:{self._server.port}"
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(POLL,), name="okta", daemon=True
-        )
-        self._thread.start()
-
-    def close(self) -> None:
-        """Close it. Calls that are being kept waiting are answered at once."""
-        self._org.hurry.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        super().__init__(whole, org.hurry, "okta", port)
 
 
 def serve(org: Org, port: int = 0) -> Served:
@@ -270,13 +246,3 @@ def _json(body: object, status: int, headers: Mapping[str, str] | None = None) -
     if status == 204:
         return Response(status=204)
     return Response(json.dumps(body), status, dict(headers or {}), content_type="application/json")
-
-
-class _Quiet(WSGIRequestHandler):
-    """A handler that logs no line per request, and adds no Date to the one of the org's clock."""
-
-    def send_response(self, code: int, message: str | None = None) -> None:
-        self.send_response_only(code, message)
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        pass

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from flask import Blueprint, Flask, Response, request
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from bot.doubles.pagerduty.answers import Rejected, not_found
 from bot.doubles.pagerduty.memory import Pager, PagerError
 from bot.doubles.pagerduty.rest import Rest
-
-POLL = 0.02
+from bot.doubles.serving import Serving
 
 
 def blueprint(pager: Pager) -> Blueprint:
@@ -44,32 +40,11 @@ def app(pager: Pager) -> Flask:
     return made
 
 
-class Served:
+class Served(Serving):
     """A server of an app with the pager in it, on a port of 127.0.0.1, until it is closed."""
 
     def __init__(self, pager: Pager, whole: Flask, port: int = 0) -> None:
-        self._pager = pager
-        self._server = make_server("127.0.0.1", port, whole, threaded=True, request_handler=_Quiet)
-        self.url = f"http://127.0.0.1:{self._server.port}"
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(POLL,), name="pager", daemon=True
-        )
-        self._thread.start()
-
-    def close(self) -> None:
-        """Close it. Calls that are being kept waiting are answered at once."""
-        self._pager.hurry.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        super().__init__(whole, pager.hurry, "pager", port)
 
 
 def serve(pager: Pager, port: int = 0) -> Served:
@@ -137,10 +112,3 @@ def _dripping(pager: Pager, whole: Response) -> Response:
             yield bytes([each])
 
     return Response(drops(), whole.status_code, content_type=whole.content_type)
-
-
-class _Quiet(WSGIRequestHandler):
-    """A handler that logs no line per request."""
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        pass

@@ -4,51 +4,26 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from types import TracebackType
-from typing import Self
 
 from standardwebhooks import Webhook
 from werkzeug import Request, Response
-from werkzeug.serving import WSGIRequestHandler, make_server
 
+from bot.doubles.serving import Serving
 from bot.doubles.webhook.memory import Json, Members, Refusal
 
-POLL = 0.02
 TOLERANCE = timedelta(minutes=5)
 
 
-class Served:
+class Served(Serving):
     """A server of the endpoint, until it is closed. ``url`` is where it is asked."""
 
     def __init__(self, members: Members, port: int = 0) -> None:
         self._members = members
         self._waiting: dict[str, tuple[int, Json]] = {}
-        self._server = make_server(
-            "127.0.0.1", port, Request.application(self._answer), threaded=True, request_handler=_Quiet
-        )
-        self.url = f"http://127.0.0.1:{self._server.port}/rotakey"
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(POLL,), name="endpoint", daemon=True
-        )
-        self._thread.start()
-
-    def close(self) -> None:
-        """Close it. Calls that are being kept waiting are answered at once."""
-        self._members.hurry.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        super().__init__(Request.application(self._answer), members.hurry, "endpoint", port)
+        self.url += "/rotakey"
 
     def _answer(self, request: Request) -> Response:
         members, faults = self._members, self._members.faults
@@ -122,10 +97,3 @@ class Served:
 
 def _json(status: int, body: Json, headers: Mapping[str, str] | None = None) -> Response:
     return Response(json.dumps(body), status, dict(headers or {}), content_type="application/json")
-
-
-class _Quiet(WSGIRequestHandler):
-    """A handler that logs no line per request."""
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        pass

@@ -169,12 +169,12 @@ class Admin:
 
     def _all(self, kind: str) -> Iterator[Json]:
         """Yield what there is of a kind. What is deleted meanwhile is left out."""
-        listed = self._found("LIST", f"identity/{kind}/id")
+        listed = self._find("LIST", f"identity/{kind}/id")
         for each in listed["keys"] if listed else ():
-            if found := self._found("GET", f"identity/{kind}/id/{each}"):
+            if found := self._find("GET", f"identity/{kind}/id/{each}"):
                 yield found
 
-    def _found(self, method: str, path: str) -> Json | None:
+    def _find(self, method: str, path: str) -> Json | None:
         """Return the data there; None if there is none."""
         try:
             found: Json = self.ask(method, path)["data"]

@@ -117,7 +117,7 @@ def test_a_credential_that_was_issued_lasts_until_its_own_end(stage: VaultStage,
     mount = f"pki-{stage.prefix}"
     admin.ask("POST", f"sys/mounts/{mount}", {"type": "pki"})
     root = {"common_name": "orders", "key_type": "ec", "ttl": "24h"}
-    admin.ask("POST", f"{mount}/root/generate/internal", root)
+    admin.ask("POST", "/".join((mount, "root", "generate", "internal")), root)
     admin.ask(
         "POST",
         f"{mount}/roles/ops",
