@@ -21,6 +21,7 @@ from bot.slack.views.blocks import Block, section
 from bot.slack.views.forms import request_form
 from bot.slack.wording import answers as words
 from bot.slack.wording.reasons import refusal
+from bot.upstream import host_now
 from bot.usecases import security
 from bot.usecases.context import Context
 from bot.usecases.notifications import cards
@@ -28,7 +29,8 @@ from bot.usecases.requests import ask, extend, finish, look, votes
 
 OPEN_WITHIN = 1.5
 SHOWN_WITHIN = 2.0
-"""Seconds. Slack drops an answer that takes more than three."""
+DROPPED_AFTER = 3.0
+"""Seconds. Slack drops an answer that takes longer."""
 log = structlog.get_logger(__name__)
 
 
@@ -75,9 +77,11 @@ class Typed:
         return f"cmd:{self.trigger}"
 
 
-def answer(slack: SlackContext, body: Body) -> Block:
-    """Return the answer to a command, as Slack wants it; empty if a form has opened."""
-    seen_by = Deadline.after(SHOWN_WITHIN)
+def answer(slack: SlackContext, body: Body, sent_at: float | None = None) -> Block:
+    """Return the answer to a command, as Slack wants it; empty if a form has opened. ``sent_at`` is when
+    Slack sent it, in seconds since the epoch: this process may have been stopped since."""
+    age = host_now().timestamp() - sent_at if sent_at is not None else 0.0
+    seen_by = Deadline.after(min(SHOWN_WITHIN, max(DROPPED_AFTER - age, 0.0)))
     typed = Typed(person=person_in(body), trigger=str(body["trigger_id"]), seen_by=seen_by)
     try:
         insider(slack.context, body)

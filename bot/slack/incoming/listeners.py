@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from secrets import token_urlsafe
 
 import structlog
-from slack_bolt import Ack, App, BoltResponse
+from slack_bolt import Ack, App, BoltRequest, BoltResponse
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 
@@ -63,7 +63,12 @@ def build(context: Context, settings: SlackSettings, afterwards: Afterwards | No
     slack = SlackContext(context=context, client=client, afterwards=afterwards or Afterwards(context.ledger))
     app.error(_answer_error)
     app.use(_turning_away)
-    app.command(COMMAND)(_listener(slack, commands.answer))
+
+    def command(ack: Ack, body: Body, request: BoltRequest) -> None:
+        [sent_at] = request.headers.get("x-slack-request-timestamp") or [""]
+        ack(commands.answer(slack, body, float(sent_at) if sent_at else None) or "")
+
+    app.command(COMMAND)(command)
     app.view(forms.REQUEST)(_listener(slack, submissions.submit_request))
     app.view(forms.DENY)(_listener(slack, submissions.submit_denial))
 

@@ -231,6 +231,16 @@ def test_terms_in_an_answer_that_slack_drops_do_not_count_as_shown(
     assert it.approves(BOB, f"approve {asked.id}").startswith("Approved")
 
 
+def test_terms_in_an_answer_to_an_old_request_do_not_count_as_shown(it: Rig, asked: Grant) -> None:
+    """The process was stopped for some seconds before it heard of it, so Slack had given up by then."""
+    it.workspace.faults.late_by = 4
+    for _ in range(2):
+        assert "Here they are" in it.types(BOB, f"approve {asked.id}")
+        assert it.context.grant(asked.id).state is State.ASKED
+    it.workspace.faults.late_by = 0
+    assert it.approves(BOB, f"approve {asked.id}").startswith("Approved")
+
+
 # ---------------------------------------------------------------------------------- who is not ours
 
 
