@@ -1,11 +1,12 @@
-"""Files that are replaced whole: a crash leaves the old one or the new one."""
+"""Files that are replaced whole, so that a crash leaves the old one or the new one; and locks on folders."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -28,3 +29,14 @@ def replace_whole(path: Path, texts: Iterable[str]) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold a lock on the folder against other processes that write there. Raise OSError."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)

@@ -15,7 +15,7 @@ import click
 from bot import config
 from bot.cli.lengths import Length
 from bot.core import durations
-from bot.core.errors import Misconfigured, TemporaryFailure
+from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
 from bot.core.kept import Kept, latest
 from bot.evidence.held_file import HeldFile
 from bot.ports.deadline import Deadline
@@ -126,7 +126,10 @@ def _sweep_files(
 ) -> int:
     """Revoke by the files of open holds, print a line for each hold, and return how many are left."""
     books = [HeldFile(file) for file in files]
-    contents = [book.read() for book in books]
+    try:
+        contents = [book.read() for book in books]
+    except PermanentFailure as failure:
+        raise Misconfigured(str(failure)) from failure
     damaged = [f"{file}:{n}" for file, content in zip(files, contents, strict=True) for n in content.damaged]
     for each in damaged:
         click.echo(f"UNREADABLE {each}: nobody knows what it held; look at that line")
@@ -142,19 +145,32 @@ def _sweep_files(
             return None
         return revoke_kept(kept, find, until.sooner(Deadline.after(CALL_SECONDS)))
 
-    left = 0
+    left, unwritten = 0, set[str]()
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for kept, outcome in zip(due, pool.map(revoke, due), strict=True):
             left += bool(outcome and outcome.trouble)
             click.echo(plain(f"{_how(outcome)}: {hold_name(kept.hold)}"))
             if outcome and not outcome.trouble:
-                for book in books:
-                    book.write(replace(kept, at=components.wall(), gone=True))
+                unwritten |= _note_gone(books, replace(kept, at=components.wall(), gone=True))
+    for each in sorted(unwritten):
+        click.echo(f"note: {each}", err=True)
     if rest := len(still_open) - len(due):
         click.echo(f"{rest} more not past their end; --all revokes them, too")
     elif not due and sys.stdout.isatty():
         click.echo("nothing is open")
     return left + len(damaged)
+
+
+def _note_gone(books: Sequence[HeldFile], kept: Kept) -> set[str]:
+    """Write that it is gone into the files, and return why that could not be: then the next sweep revokes it
+    once more, which does no harm."""
+    unwritten = set()
+    for book in books:
+        try:
+            book.write(kept)
+        except PermanentFailure as failure:
+            unwritten.add(str(failure))
+    return unwritten
 
 
 def _how(outcome: Outcome | None) -> str:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from bot.core.audit.anchor import Anchored, read_anchor, says_more, text_of
 from bot.core.errors import PermanentFailure
-from bot.files import replace_whole
+from bot.files import alone_in, replace_whole
 
 
 class AnchorFile:
@@ -33,7 +29,7 @@ class AnchorFile:
 
     def write(self, anchored: Anchored) -> None:
         try:
-            with self._alone():
+            with alone_in(self._path.parent):
                 if says_more(anchored, self.read()):
                     replace_whole(self._path, [text_of(anchored)])
         except OSError as error:
@@ -41,13 +37,3 @@ class AnchorFile:
                 f"the audit anchor {self._path} cannot be written: {error.strerror}; let the worker write to"
                 " its folder, or name another file under audit in access.yaml"
             ) from error
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold a lock on the folder against the other workers that write here."""
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(folder)

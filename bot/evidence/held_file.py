@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from bot.core.errors import PermanentFailure
 from bot.core.kept import Kept, latest, line_of, read_line
-from bot.files import replace_whole
+from bot.files import alone_in, replace_whole
 
 SUFFIX = ".holds"
 COMPACT_AT = 1 << 20
@@ -44,7 +42,7 @@ class HeldFile:
 
     def write(self, kept: Kept) -> None:
         try:
-            with self._alone():
+            with alone_in(self._path.parent):
                 with os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
                     end = _end_of_lines(file.fileno())
                     file.truncate(end)  # a line that a crash cut short: what it is about was not done
@@ -87,16 +85,6 @@ class HeldFile:
             ]
             replace_whole(self._path, lines)
         self._compact_at = max(COMPACT_AT, 2 * self._path.stat().st_size)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold a lock on the folder against the other workers that write here."""
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(folder)
 
 
 def _end_of_lines(file: int) -> int:

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from bot import config
 from bot.cli import rotakey
 from bot.core.catalog import Entitlement
+from bot.core.errors import PermanentFailure
 from bot.core.grants import Grant, HoldState, Origin, State
 from bot.core.holds import Hold, HoldRecord, Phase
 from bot.doubles.webhook import Members, Served
@@ -118,6 +119,22 @@ def test_what_cannot_be_revoked_is_named_and_tried_again_the_next_time(world: Wo
 
     world.members.faults = replace(world.members.faults, down=False)
     assert world.sweep("--from", str(world.file)) == (0, "revoked: orders_rw on hook for ada\n")
+
+
+def test_a_file_that_cannot_be_written_stops_no_sweep(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be a copy on a disk that is mounted to be read only."""
+    for account in ("ada", "bob"):
+        world.grant(account, PAST)
+
+    def refuse(*_: object) -> None:
+        raise PermanentFailure("anchor.holds cannot be written: Read-only file system")
+
+    monkeypatch.setattr(HeldFile, "write", refuse)
+    code, said = world.sweep("--from", str(world.file))
+    assert code == 0
+    assert said.count("revoked: orders_rw on hook for ") == 2
+    assert said.count("note: anchor.holds cannot be written") == 1
+    assert world.members.holders(ROLE) == frozenset()
 
 
 def test_a_damaged_line_is_named_and_the_rest_is_done(world: World) -> None:
